@@ -1,0 +1,1 @@
+"""A typed Python client for producers and chat frontends."""

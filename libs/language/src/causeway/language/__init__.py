@@ -1,0 +1,1 @@
+"""Chinese and English text: language detection, search terms, sentences."""

@@ -1,0 +1,1 @@
+"""Models by role: where they come from, their checksums, the embedding encoder and its quantization."""

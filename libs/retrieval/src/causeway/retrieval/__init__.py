@@ -1,0 +1,1 @@
+"""Lexical search, learned fusion of dense and lexical scores, and reading: pure functions, proven alone."""

@@ -1,0 +1,104 @@
+"""The streams and buckets of a site, with every limit written down. Only the operator declares them."""
+
+import enum
+from dataclasses import dataclass
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+DAY_S = 86_400
+
+
+class Retention(enum.StrEnum):
+    """`workqueue` keeps a message until it is acknowledged; `limits` keeps it until a limit."""
+
+    LIMITS = "limits"
+    WORKQUEUE = "workqueue"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """What a stream must be. A limit of 0 means none; `refuses_when_full` makes a full stream an error at the door."""
+
+    name: str
+    subjects: tuple[str, ...]
+    retention: Retention = Retention.LIMITS
+    per_subject_max: int = 0
+    bytes_max: int
+    age_max_s: int = 0
+    duplicate_window_s: int = 120
+    refuses_when_full: bool = True
+    first_seq_is_unix_ms: bool = False
+    summary: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bucket:
+    """An object store bucket."""
+
+    name: str
+    bytes_max: int
+    age_max_s: int = 0
+    summary: str
+
+
+DOCUMENTS = Stream(
+    name="DOCUMENTS",
+    subjects=("site.*.document.*",),
+    retention=Retention.WORKQUEUE,
+    bytes_max=4 * GIB,
+    first_seq_is_unix_ms=True,
+    summary="Documents that wait for the ingestor. A sequence here is the document's revision.",
+)
+CHUNKS = Stream(
+    name="CHUNKS",
+    subjects=("site.*.chunk.*",),
+    retention=Retention.WORKQUEUE,
+    bytes_max=4 * GIB,
+    summary="Chunks and drafts that wait for the embedder.",
+)
+DRAFTS = Stream(
+    name="DRAFTS",
+    subjects=("site.*.draft.*.*",),
+    per_subject_max=1,
+    bytes_max=4 * GIB,
+    summary="The last draft per document.",
+)
+KNOWLEDGE = Stream(
+    name="KNOWLEDGE",
+    subjects=("site.*.knowledge.*.chunk.*", "site.*.knowledge.*.document.*"),
+    per_subject_max=1,
+    bytes_max=16 * GIB,
+    summary="Chunks with vectors, and manifests: the truth that replicas rebuild from.",
+)
+STATUS = Stream(
+    name="STATUS",
+    subjects=("site.*.status.*.*",),
+    per_subject_max=8,
+    bytes_max=1 * GIB,
+    refuses_when_full=False,
+    summary="The last steps of each document.",
+)
+DEAD = Stream(
+    name="DEAD",
+    subjects=("site.*.dead.*",),
+    bytes_max=2 * GIB,
+    age_max_s=30 * DAY_S,
+    summary="What could not be processed. A full DEAD keeps the message where it was, unacknowledged.",
+)
+CANARY = Stream(
+    name="CANARY",
+    subjects=("site.*.canary",),
+    per_subject_max=1,
+    bytes_max=1 * MIB,
+    summary="Readable only with the right storage key.",
+)
+
+ALL_SITE: tuple[Stream, ...] = (DOCUMENTS, CHUNKS, DRAFTS, KNOWLEDGE, STATUS, DEAD, CANARY)
+
+BODIES = Bucket(
+    name="BODIES",
+    bytes_max=8 * GIB,
+    age_max_s=30 * DAY_S,
+    summary="Bodies of documents that do not fit in a message.",
+)
+ALL_SITE_BUCKETS: tuple[Bucket, ...] = (BODIES,)

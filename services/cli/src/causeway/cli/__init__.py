@@ -1,0 +1,1 @@
+"""The causeway command: runs a site, publishes, asks, shows status, evaluates."""

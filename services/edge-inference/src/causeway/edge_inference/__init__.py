@@ -1,0 +1,1 @@
+"""Holds a site's encrypted vault and its indexes, and answers questions from them."""

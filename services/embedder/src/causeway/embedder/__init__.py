@@ -1,0 +1,1 @@
+"""Encodes chunks in token batches and publishes knowledge."""
