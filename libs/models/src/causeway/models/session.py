@@ -1,0 +1,32 @@
+"""Opens ONNX Runtime sessions with a bounded number of threads, on the CPU or on CUDA."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import onnxruntime as ort
+
+from causeway.models.errors import DeviceUnavailable
+
+Device = Literal["cpu", "cuda"]
+_PROVIDERS: dict[Device, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
+def open_session(path: Path, *, threads: int, device: Device) -> ort.InferenceSession:
+    """A session over the graph at `path`; raises DeviceUnavailable when `device` has no provider here."""
+    provider = _PROVIDERS[device]
+    if provider not in ort.get_available_providers():
+        raise DeviceUnavailable(
+            f"device {device} needs onnxruntime's {provider}, which is not in this installation; "
+            "install onnxruntime-gpu in place of onnxruntime, or set device: cpu."
+        )
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Batches differ in shape, so a memory pattern would be planned anew for each.
+    options.enable_mem_pattern = False
+    options.log_severity_level = 3
+    # With a shared machine in mind: waiting threads sleep.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return ort.InferenceSession(str(path), options, providers=[provider])
