@@ -14,7 +14,7 @@ _KB_NAME = re.compile(documents.KB_NAME)
 
 
 class BadNameError(ValueError):
-    """A site is named with lower-case letters, digits and -, a kb also with _, and both begin with a letter or digit."""
+    """A site is named by lower-case letters, digits and -, a kb also by _; both begin with a letter or digit."""
 
 
 @dataclass(frozen=True, kw_only=True)
