@@ -1,0 +1,82 @@
+"""The composition root: a bus, an encoder on one thread of its own, and the handler between them."""
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from prometheus_client import CollectorRegistry
+
+from causeway.bus import Bus, BusSettings
+from causeway.embedder.batching import Limits
+from causeway.embedder.handlers import Embedding
+from causeway.embedder.metrics import Metrics
+from causeway.embedder.settings import Settings
+from causeway.models import Encoder, ModelError, resolve
+from causeway.proto import subjects
+from causeway.runtime import StartRefused
+from causeway.runtime.exposition import Exposition
+from causeway.runtime.process import Body
+from causeway.runtime.tracing import tracer_provider
+
+BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
+ACK_WAIT_S = 120
+
+
+def build(settings: Settings) -> Body:
+    """The service: starts, embeds until stopped, drains."""
+
+    async def body(stop: asyncio.Event) -> None:
+        registry = CollectorRegistry()
+        encoder = await asyncio.to_thread(_load, settings)
+        bus = Bus(bus_settings(settings, registry))
+        with ThreadPoolExecutor(1, "encode") as executor:
+            embedding = Embedding(
+                site=settings.site,
+                log=bus,
+                encoder=encoder,
+                limits=Limits(
+                    tokens_min=settings.batch_tokens_min,
+                    tokens_max=settings.batch_tokens_max,
+                    latency_ms_max=settings.batch_latency_ms_max,
+                ),
+                executor=executor,
+                metrics=Metrics(registry),
+                unix_ms=lambda: time.time_ns() // 1_000_000,
+            )
+            bus.consume(
+                subjects.CHUNK.stream,
+                subjects.CHUNK.at(settings.site),
+                embedding.handle,
+                message_types=subjects.CHUNK.carries,
+                batch_max=settings.batch_messages_max,
+                ack_wait_s=ACK_WAIT_S,
+                attempts_max=settings.attempts_max,
+                backoff_s=BACKOFF_S,
+            )
+            with Exposition(registry, lambda: "" if bus.connected else "not connected to NATS", settings.metrics_port):
+                async with bus:
+                    await stop.wait()
+
+    return body
+
+
+def bus_settings(settings: Settings, registry: CollectorRegistry) -> BusSettings:
+    """This service's connection."""
+    return BusSettings(
+        url=settings.nats_url,
+        site=settings.site,
+        service="embedder",
+        user=settings.nats_user or None,
+        password_file=settings.nats_password_file,
+        drain_timeout_s=settings.drain_timeout_s,
+        prometheus_registry=registry,
+        tracer_provider=tracer_provider("embedder", settings.site),
+    )
+
+
+def _load(settings: Settings) -> Encoder:
+    try:
+        path = resolve(settings.model, settings.models_dir)
+        return Encoder.load(path, precision=settings.precision, threads=settings.threads, device=settings.device)
+    except ModelError as error:
+        raise StartRefused(str(error)) from error

@@ -1,0 +1,205 @@
+"""From CHUNKS to KNOWLEDGE: encode what is new, copy what is there, publish a manifest when all its chunks are.
+
+At least once. A crash after a publish and before the ack repeats it with the same message id, or, past the server's
+window for duplicates, stores the same chunk once more under its own subject, where the last one stays: no reader can
+tell. A manifest is published by compare-and-set on its subject, so that an old revision never overtakes a new one.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from causeway.bus import Ack, Dead, Delivery, Outcome, Retry, Stored, WrongLastSequence
+from causeway.embedder.batching import Limits, batches, smoothed, token_budget
+from causeway.embedder.metrics import Metrics
+from causeway.embedder.ports import Log, PassageEncoder
+from causeway.embedder.publication import Verdict, unproven, verdict
+from causeway.proto import subjects
+from causeway.proto.chunks import ChunkCut, Manifest, RevisionDrafted
+from causeway.proto.documents import DocumentStatus, State
+from causeway.proto.knowledge import ChunkEmbedded, DocumentRevised
+
+KNOWLEDGE = subjects.KNOWLEDGE_CHUNK.stream
+SENT_MAX = 200_000
+"""Chunk ids remembered as put in the log by this process: 16 bytes each, forgotten all at once beyond this."""
+CONTENDED_TRIES_MAX = 3
+
+
+@dataclass(kw_only=True)
+class Embedding:
+    """The handler of CHUNKS and what it keeps between batches: the measured speed and the ids that it has sent."""
+
+    site: str
+    log: Log
+    encoder: PassageEncoder
+    limits: Limits
+    executor: Executor
+    metrics: Metrics
+    unix_ms: Callable[[], int]
+    tokens_per_s: float = 0.0
+    sent: set[bytes] = field(default_factory=set)
+
+    async def handle(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
+        """One outcome per delivery: chunks first, then the drafts in their order."""
+        outcomes: dict[int, Outcome] = {}
+        cuts: list[tuple[int, Delivery, ChunkCut]] = []
+        drafts: list[tuple[int, Delivery, RevisionDrafted]] = []
+        for index, delivery in enumerate(deliveries):
+            message = delivery.message
+            if isinstance(message, ChunkCut) and message.model != self.encoder.model_id:
+                outcomes[index] = Dead(_other_model(message.model, self.encoder.model_id))
+            elif isinstance(message, ChunkCut):
+                cuts.append((index, delivery, message))
+            elif isinstance(message, RevisionDrafted):
+                drafts.append((index, delivery, message))
+        await self._embed([(delivery, cut) for _, delivery, cut in cuts])
+        outcomes |= {index: Ack() for index, _, _ in cuts}
+        for index, delivery, draft in drafts:
+            await delivery.in_progress()
+            outcomes[index] = await self._revise(draft)
+        return [outcomes[index] for index in range(len(deliveries))]
+
+    async def _embed(self, cuts: list[tuple[Delivery, ChunkCut]]) -> None:
+        by_subject = {self._chunk_subject(cut): (delivery, cut) for delivery, cut in cuts}
+        present = await self.log.exists_many(KNOWLEDGE, list(by_subject)) if by_subject else set()
+        new: list[tuple[str, Delivery, ChunkCut]] = []
+        for subject, (delivery, cut) in by_subject.items():
+            stored = await self.log.last(KNOWLEDGE, subject) if subject in present else None
+            if stored is not None:
+                await self._copy(subject, delivery, stored)
+            else:
+                new.append((subject, delivery, cut))
+        if new:
+            await self._encode(new)
+
+    async def _copy(self, subject: str, delivery: Delivery, stored: Stored) -> None:
+        """A chunk that is already embedded moves to the end of the log, past any purge that is about to drop it."""
+        assert isinstance(stored.message, ChunkEmbedded)
+        await self.log.publish(subject, stored.message, msg_id=_chunk_msg_id(stored.message.chunk_id, delivery))
+        self._remember([stored.message.chunk_id])
+        self.metrics.chunks.labels(outcome="already_embedded").inc()
+
+    async def _encode(self, new: list[tuple[str, Delivery, ChunkCut]]) -> None:
+        texts = [embed_text(cut) for _, _, cut in new]
+        loop = asyncio.get_running_loop()
+        tokens = await loop.run_in_executor(self.executor, self.encoder.count_tokens, texts)
+        budget = token_budget(new[-1][1].pending + len(new), self.tokens_per_s, self.limits)
+        self.metrics.batch_tokens_budget.set(budget)
+        for group in batches(tokens, budget):
+            started = time.perf_counter()
+            vectors = await loop.run_in_executor(
+                self.executor, self.encoder.encode_passages, [texts[index] for index in group]
+            )
+            seconds = time.perf_counter() - started
+            count = sum(tokens[index] for index in group)
+            self.tokens_per_s = smoothed(self.tokens_per_s, count, seconds)
+            self.metrics.batch(count, len(group), seconds)
+            await self._publish_chunks([new[index] for index in group], vectors.astype(np.float16))
+            for index in range(len(new)):
+                await new[index][1].in_progress()
+
+    async def _publish_chunks(
+        self, group: list[tuple[str, Delivery, ChunkCut]], vectors: np.ndarray[tuple[int, int], np.dtype[np.float16]]
+    ) -> None:
+        items = [
+            (subject, embedded(cut, self.encoder.dims, vector.tobytes()), _chunk_msg_id(cut.chunk_id, delivery))
+            for (subject, delivery, cut), vector in zip(group, vectors, strict=True)
+        ]
+        await self.log.publish_many(items)
+        self._remember([cut.chunk_id for _, _, cut in group])
+
+    async def _revise(self, draft: RevisionDrafted) -> Outcome:
+        manifest = draft.manifest
+        subject = subjects.KNOWLEDGE_DOCUMENT.at(self.site, manifest.kb, manifest.document_key.hex())
+        for _ in range(CONTENDED_TRIES_MAX):
+            stored = await self.log.last(KNOWLEDGE, subject)
+            published = _manifest(stored)
+            missing = await self._missing(manifest, published)
+            decision = verdict(manifest, published, missing)
+            if decision is Verdict.WAIT:
+                return Retry(f"{len(missing)} chunks are not in KNOWLEDGE yet, the first is {min(missing).hex()}")
+            if decision is not Verdict.PUBLISH:
+                self.metrics.revisions.labels(outcome=decision.value).inc()
+                return Ack()
+            try:
+                await self._publish_manifest(draft, subject, stored.seq if stored else 0)
+                return Ack()
+            except WrongLastSequence:
+                continue
+        return Retry("another embedder is publishing this document")
+
+    async def _missing(self, manifest: Manifest, published: Manifest | None) -> set[bytes]:
+        doubtful = unproven(manifest, published, self.sent)
+        by_subject = {self._chunk_subject_of(manifest.kb, chunk_id): chunk_id for chunk_id in doubtful}
+        present = await self.log.exists_many(KNOWLEDGE, list(by_subject)) if by_subject else set()
+        return {chunk_id for subject, chunk_id in by_subject.items() if subject not in present}
+
+    async def _publish_manifest(self, draft: RevisionDrafted, subject: str, last_seq: int) -> None:
+        manifest = draft.manifest
+        key = f"{manifest.kb}:{manifest.document_key.hex()}:{manifest.revision}"
+        if not manifest.deleted:
+            status = DocumentStatus(
+                kb=manifest.kb,
+                document_id=manifest.document_id,
+                revision=manifest.revision,
+                state=State.EMBEDDED,
+                service="embedder",
+                at_unix_ms=self.unix_ms(),
+                chunks_total=len(manifest.places),
+                chunks_new=draft.chunks_new,
+                pages=manifest.pages,
+            )
+            at = subjects.STATUS.at(self.site, manifest.kb, manifest.document_key.hex())
+            await self.log.publish(at, status, msg_id=f"{key}:{status.state}")
+        revised = DocumentRevised(manifest=manifest)
+        await self.log.publish(subject, revised, msg_id=f"{key}:revised", expected_last_subject_seq=last_seq)
+        self.metrics.revisions.labels(outcome="published").inc()
+
+    def _remember(self, ids: list[bytes]) -> None:
+        if len(self.sent) > SENT_MAX:
+            self.sent.clear()
+        self.sent.update(ids)
+
+    def _chunk_subject(self, cut: ChunkCut) -> str:
+        return self._chunk_subject_of(cut.kb, cut.chunk_id)
+
+    def _chunk_subject_of(self, kb: str, chunk_id: bytes) -> str:
+        return subjects.KNOWLEDGE_CHUNK.at(self.site, kb, chunk_id.hex())
+
+
+def embed_text(cut: ChunkCut) -> str:
+    """What is embedded, and what the chunk's id is the hash of."""
+    return f"{cut.context}\n{cut.text}" if cut.context else cut.text
+
+
+def embedded(cut: ChunkCut, dims: int, vector_f16: bytes) -> ChunkEmbedded:
+    """The chunk with its vector."""
+    return ChunkEmbedded(
+        kb=cut.kb,
+        chunk_id=cut.chunk_id,
+        model=cut.model,
+        language=cut.language,
+        context=cut.context,
+        text=cut.text,
+        dims=dims,
+        vector_f16=vector_f16,
+    )
+
+
+def _manifest(stored: Stored | None) -> Manifest | None:
+    return stored.message.manifest if stored and isinstance(stored.message, DocumentRevised) else None
+
+
+def _chunk_msg_id(chunk_id: bytes, delivery: Delivery) -> str:
+    return f"{chunk_id.hex()}:{delivery.stream_seq}"
+
+
+def _other_model(cut_for: str, own: str) -> str:
+    return (
+        f"this chunk was cut for the embedding model {cut_for!r} and this embedder has {own!r}: give ingestor and "
+        "embedder the same model, then replay the dead letter or publish the document again"
+    )
