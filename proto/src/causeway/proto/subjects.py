@@ -41,14 +41,14 @@ class Subject:
 
 def checked_site(site: str) -> str:
     """The site's name, if it can be a token and a JetStream domain."""
-    if site != "*" and not SITE_NAME.match(site):
+    if site != "*" and not SITE_NAME.fullmatch(site):
         raise BadNameError(f"site {site!r} can not be a name: {BadNameError.__doc__}")
     return site
 
 
 def checked_kb(kb: str) -> str:
     """The kb's name, if it can be a subject token."""
-    if kb != "*" and not _KB_NAME.match(kb):
+    if kb != "*" and not _KB_NAME.fullmatch(kb):
         raise BadNameError(f"knowledge base {kb!r} can not be a name: {BadNameError.__doc__}")
     return kb
 
