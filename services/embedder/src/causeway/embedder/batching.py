@@ -1,5 +1,8 @@
-"""How many tokens to encode at once: few when the queue is short, so that a document is searchable soon; many when it is
-long, so that throughput rises; never more than the latency bound allows at the speed that was last measured."""
+"""How many tokens to encode at once.
+
+Few when the queue is short, so that a document is searchable soon; many when it is long, so that throughput rises;
+never more than the latency bound allows at the speed that was last measured.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
