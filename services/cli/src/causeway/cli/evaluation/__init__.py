@@ -1,0 +1,1 @@
+"""Evaluation of a site on public sets, through its own services."""

@@ -1,0 +1,49 @@
+"""The words of `ask` and `demo` in English and Chinese."""
+
+import os
+from collections.abc import Mapping
+
+_TABLE: Mapping[str, tuple[str, str]] = {
+    "question": ("Question", "问题"),
+    "answer": ("Answer", "回答"),
+    "abstained": ("No answer: the documents do not support one.", "无法回答：文档中没有足够的依据。"),
+    "closest": ("Closest passages", "最接近的段落"),
+    "citations": ("Sources", "引用"),
+    "revision": ("revision", "修订"),
+    "page": ("page {page}", "第 {page} 页"),
+    "confidence": ("confidence", "置信度"),
+    "route": ("route", "路径"),
+    "time": ("time", "用时"),
+    "total": ("total", "合计"),
+    "written_by_model": ("reworded by {model}", "由 {model} 改写"),
+    "instant": ("Instant answer", "即时回答"),
+    "demo_network": ("Every socket stayed on loopback", "所有套接字都只用了本机回环"),
+    "demo_cut": ("The network is cut: only loopback is left", "网络已切断：只剩本机回环"),
+    "demo_again": ("Asked again without any network", "断网后再次提问"),
+    "demo_right": ("as expected", "符合预期"),
+    "demo_wrong": ("NOT as expected", "与预期不符"),
+}
+LANGUAGES = ("en", "zh")
+
+
+def say(key: str, language: str, **facts: object) -> str:
+    """The words of `key`; any language but Chinese reads English."""
+    english, chinese = _TABLE[key]
+    return (chinese if language.startswith("zh") else english).format(**facts)
+
+
+def interface_language(chosen: str | None, environ: Mapping[str, str] = os.environ) -> str:
+    """`chosen` if there is one, else what the locale says: `zh` or `en`."""
+    if chosen:
+        return chosen
+    locale = environ.get("LC_ALL") or environ.get("LC_MESSAGES") or environ.get("LANG") or ""
+    return "zh" if locale.lower().startswith("zh") else "en"
+
+
+def label_language(chosen: str | None, answer_language: str, environ: Mapping[str, str] = os.environ) -> str:
+    """The language of the labels around an answer: the one asked for, else the answer's, else the locale's."""
+    if chosen:
+        return chosen
+    if answer_language.startswith("zh"):
+        return "zh"
+    return "en" if answer_language.startswith("en") else interface_language(None, environ)

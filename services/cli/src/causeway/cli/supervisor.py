@@ -1,0 +1,146 @@
+"""Keeps the processes of a site running, and stops them in order.
+
+Guarantee: whatever ends the supervisor, none of its processes outlives it; a process that crashes is started again
+until the restart policy gives it up.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from causeway.cli.child import Child
+from causeway.cli.errors import StartFailedError
+from causeway.cli.http_get import http_get
+from causeway.cli.log_files import LogFile
+from causeway.cli.process_spec import ProcessSpec
+from causeway.cli.restarts import GiveUp, Restart, RestartPolicy, describe_exit
+from causeway.cli.site_folder import SiteFolder
+
+READY_TIMEOUT_S = 180.0
+READY_POLL_S = 0.1
+NATS_STOP_TIMEOUT_S = 15.0
+
+
+class Watcher(Protocol):
+    """Who is told what happens, for a person to read."""
+
+    def started(self, name: str, pid: int) -> None: ...
+    def ready(self, name: str, after_s: float) -> None: ...
+    def ended(self, name: str, how: str, again_in_s: float) -> None: ...
+    def given_up(self, name: str, reason: str, tail: list[str]) -> None: ...
+    def stopped(self, name: str, by_itself: bool) -> None: ...
+    def line(self, spec: ProcessSpec, line: bytes) -> None: ...
+
+
+class Supervisor:
+    """The processes of one site, in the order in which they were started."""
+
+    def __init__(self, folder: SiteFolder, policy: Callable[[], RestartPolicy], watcher: Watcher) -> None:
+        self._folder = folder
+        self._policy = policy
+        self._watcher = watcher
+        self._children: dict[str, Child] = {}
+        self._keepers: dict[str, asyncio.Task[None]] = {}
+        self._reasons: dict[str, str] = {}
+        self._stopping = False
+        self.given_up = asyncio.Event()
+        self.on_change: Callable[[], object] = lambda: None
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The processes that run now."""
+        return {name: child.pid for name, child in self._children.items() if child.running}
+
+    @property
+    def lost(self) -> dict[str, str]:
+        """The processes that were given up, with the reason."""
+        return dict(self._reasons)
+
+    async def start(self, spec: ProcessSpec) -> None:
+        """Start a process and keep it running."""
+        log = LogFile(self._folder.logs / f"{spec.name}.log")
+        child = self._children[spec.name] = Child(spec, log, self._watcher.line)
+        await child.start()
+        self._watcher.started(spec.name, child.pid)
+        self._keepers[spec.name] = asyncio.create_task(self._keep(child, self._policy()), name=f"keep {spec.name}")
+
+    async def ready(self, spec: ProcessSpec, timeout_s: float = READY_TIMEOUT_S) -> None:
+        """Wait until the process says that it can work.
+
+        Raises:
+            StartFailedError: it was given up, or is not ready in time; the text has its last lines.
+        """
+        began = time.monotonic()
+        status, body = 0, "no answer yet"
+        while time.monotonic() - began < timeout_s:
+            if spec.name in self._reasons:
+                raise self._failure(spec, self._reasons[spec.name])
+            status, body = await http_get(spec.ready_url)
+            if status == 200:
+                self._watcher.ready(spec.name, time.monotonic() - began)
+                return
+            await asyncio.sleep(READY_POLL_S)
+        raise self._failure(spec, f"it was not ready within {timeout_s:g} s: {body.strip() or status}")
+
+    async def stop(self, timeout_s: float) -> None:
+        """Services first and together, then nats-server, so that the last acknowledgements find their server."""
+        self._stopping = True
+        names = list(self._children)
+        services = [name for name in names if name != "nats-server"]
+        await asyncio.gather(*(self._stop_one(name, timeout_s) for name in services))
+        if "nats-server" in names:
+            await self._stop_one("nats-server", NATS_STOP_TIMEOUT_S)
+
+    def kill(self) -> None:
+        """End everything at once: the second Ctrl-C."""
+        self._stopping = True
+        for child in self._children.values():
+            child.kill()
+
+    async def _stop_one(self, name: str, timeout_s: float) -> None:
+        child, keeper = self._children[name], self._keepers.get(name)
+        was_running = child.running
+        by_itself = await child.stop(timeout_s)
+        if keeper is not None:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+        if child.running:
+            # The keeper started it again while it was being stopped.
+            child.kill()
+        if child.pid:
+            await child.wait()
+        if was_running:
+            self._watcher.stopped(name, by_itself)
+
+    async def _keep(self, child: Child, policy: RestartPolicy) -> None:
+        name = child.spec.name
+        while True:
+            code = await child.wait()
+            if self._stopping:
+                return
+            decision = policy.ended(code, time.monotonic())
+            if isinstance(decision, GiveUp):
+                self._give_up(child, f"{describe_exit(code)}: {decision.reason}")
+                return
+            await self._restart(child, describe_exit(code), decision)
+            if self._stopping:
+                return
+            self._watcher.started(name, child.pid)
+            self.on_change()
+
+    async def _restart(self, child: Child, how: str, decision: Restart) -> None:
+        self._watcher.ended(child.spec.name, how, decision.after_s)
+        await asyncio.sleep(decision.after_s)
+        if not self._stopping:
+            await child.start()
+
+    def _give_up(self, child: Child, reason: str) -> None:
+        self._reasons[child.spec.name] = reason
+        self._watcher.given_up(child.spec.name, reason, list(child.log.tail))
+        self.given_up.set()
+
+    def _failure(self, spec: ProcessSpec, reason: str) -> StartFailedError:
+        tail = "\n".join(f"    {line}" for line in self._children[spec.name].log.tail)
+        log = self._folder.logs / f"{spec.name}.log"
+        return StartFailedError(f"{spec.name} does not start: {reason}\n{tail}", f"The whole log is in {log}.")
