@@ -1,0 +1,104 @@
+# Every command of the project. `make` alone lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3.11
+BIN := .venv/bin
+UV := $(BIN)/uv --quiet
+MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard proto/pyproject.toml libs/*/pyproject.toml services/*/pyproject.toml))
+CODE := proto libs services tests
+# `make check SETUP=` leaves the environment as it is.
+SETUP ?= setup
+
+export CAUSEWAY_MODELS ?= $(CURDIR)/.models
+# Two cores run many processes in the tests: each computes on one thread.
+TEST_ENVIRONMENT := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 RAYON_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
+PYTEST := $(TEST_ENVIRONMENT) $(BIN)/pytest
+TEST_FOLDERS := $(wildcard tests/unit tests/contract tests/integration tests/simulation tests/e2e)
+
+.PHONY: help setup model lock schema check format lint types imports schema-check tidy deploy-check test test-slow test-llm demo up clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup: .venv/.members model ## make .venv from requirements.lock, install the members, build the embedding model
+	@true
+
+.venv/.created:
+	@command -v $(PYTHON) >/dev/null || { echo "No $(PYTHON) here. On Debian: apt-get install python3.11 python3.11-venv"; \
+	  echo "Another interpreter, 3.11 or 3.12: make setup PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || { \
+	  echo "$(PYTHON) is $$($(PYTHON) -V); Causeway runs on 3.11 and 3.12. Choose one: make setup PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) can not make virtual environments. On Debian: apt-get install python3.11-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+# uv itself comes out of the lock too, by its hashes. Packages that are no longer in the lock are removed.
+.venv/.locked: .venv/.created requirements.lock
+	@test -x $(BIN)/uv || { sed -n '/^uv==/,/^[^ ]*[^\\]$$/p' requirements.lock > .venv/uv.lock && \
+	  $(BIN)/python -m pip install --quiet --require-hashes -r .venv/uv.lock; }
+	$(UV) pip sync --python $(BIN)/python --require-hashes requirements.lock
+	@touch $@
+
+.venv/.members: .venv/.locked $(MEMBERS:%=%/pyproject.toml)
+	$(UV) pip install --python $(BIN)/python --no-deps $(MEMBERS:%=-e %)
+	@touch $@
+
+model: .venv/.members ## build or check the embedding model in $CAUSEWAY_MODELS
+	@$(BIN)/python -m causeway.models ensure embedding
+
+lock: .venv/.members ## resolve the dependencies again and write requirements.lock (hashed, without hosts)
+	$(UV) lock --python $(BIN)/python
+	@{ $(BIN)/python -m tests.tidy.lock_inputs; $(UV) export --frozen --all-packages --all-groups --no-emit-workspace \
+	  --no-header --no-annotate; } > requirements.lock.new
+	@mv requirements.lock.new requirements.lock
+
+schema: .venv/.members ## write proto/schema, proto/asyncapi.json and missing golden bytes
+	$(BIN)/python -m causeway.proto.export
+
+check: $(SETUP) format lint types imports schema-check deploy-check tidy ## format, lint, types, import contracts, schemas, deploy files, style
+
+format:
+	$(BIN)/ruff format --check $(CODE)
+
+lint:
+	$(BIN)/ruff check --quiet $(CODE)
+
+types:
+	$(BIN)/mypy $(CODE)
+
+imports:
+	$(BIN)/lint-imports --no-logo --no-cache
+
+schema-check:
+	$(BIN)/python -m causeway.proto.export --check
+
+deploy-check:
+	$(BIN)/hadolint --config deploy/hadolint.yaml deploy/Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
+
+tidy:
+	$(PYTEST) -q tests/tidy
+
+test: $(SETUP) ## unit, contract, integration, simulation and short end-to-end tests, with coverage
+	$(PYTEST) $(TEST_FOLDERS) -m "not slow and not llm" --cov --cov-report=term:skip-covered --durations=10
+
+test-slow: $(SETUP) ## the long tests: kills at random moments, large documents, long runs
+	$(PYTEST) $(TEST_FOLDERS) -m "slow and not llm" --durations=10 || test $$? = 5
+
+test-llm: $(SETUP) ## the tests that need a generator model
+	$(PYTEST) $(TEST_FOLDERS) -m llm || test $$? = 5
+
+demo: $(SETUP) ## start a site, publish the bundled documents, ask in two languages, cut the network, ask again
+	@$(BIN)/causeway demo
+
+up: $(SETUP) ## start a site and keep it running; Ctrl-C stops all of it
+	@$(BIN)/causeway up site
+
+clean: ## remove .venv, caches and reports; models and site folders stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* htmlcov build dist
+	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
