@@ -9,6 +9,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 UV := $(BIN)/uv --quiet
 MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard proto/pyproject.toml libs/*/pyproject.toml services/*/pyproject.toml))
+SERVICES := $(patsubst services/%/pyproject.toml,%,$(wildcard services/*/pyproject.toml))
 CODE := proto libs services tests
 # `make check SETUP=` leaves the environment as it is.
 SETUP ?= setup
@@ -51,11 +52,14 @@ setup: .venv/.members model ## make .venv from requirements.lock, install the me
 model: .venv/.members ## build or check the embedding model in $CAUSEWAY_MODELS
 	@$(BIN)/python -m causeway.models ensure embedding
 
-lock: .venv/.members ## resolve the dependencies again and write requirements.lock (hashed, without hosts)
+lock: .venv/.members ## resolve the dependencies again and write the locks (hashed, without hosts)
+	@mkdir -p deploy/requirements
 	$(UV) lock --python $(BIN)/python
-	@{ $(BIN)/python -m tests.tidy.lock_inputs; $(UV) export --frozen --all-packages --all-groups --no-emit-workspace \
-	  --no-header --no-annotate; } > requirements.lock.new
-	@mv requirements.lock.new requirements.lock
+	@export_to() { $(UV) export --frozen --no-emit-workspace --no-header --no-annotate "$${@:2}" --output-file $$1.new >/dev/null; \
+	  { $(BIN)/python -m tests.tidy.lock_inputs; cat $$1.new; } > $$1; rm $$1.new; }; \
+	export_to requirements.lock --all-packages --all-groups; \
+	for service in $(SERVICES); do \
+	  export_to deploy/requirements/$$service.lock --package causeway-$$service --no-default-groups; done
 
 schema: .venv/.members ## write proto/schema, proto/asyncapi.json and missing golden bytes
 	$(BIN)/python -m causeway.proto.export

@@ -1,4 +1,4 @@
-"""A digest of everything that requirements.lock is resolved from: the lock's first line, and a test that compares it."""
+"""A digest of what requirements.lock is resolved from: the lock's first line, which a test compares."""
 
 import hashlib
 import json
