@@ -1,0 +1,75 @@
+"""Which document names which chunk, and which chunks no document names: keys only, nothing that needs a seal."""
+
+import sqlite3
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class IdleChunk:
+    """A chunk that no manifest names, as stored at `version` (its sequence in the log)."""
+
+    kb: str
+    chunk_id: bytes
+    version: int
+
+
+class References:
+    """The tables `reference` and `idle` over one connection; a transaction is the caller's."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._sql = connection
+
+    def replace(self, kb: int, document: bytes, named: set[bytes]) -> tuple[set[bytes], set[bytes]]:
+        """Make `named` what the document names. Returns what it names newly and what it names no longer."""
+        before = self.named_by(kb, document)
+        gained, lost = named - before, before - named
+        self._sql.executemany(
+            "DELETE FROM reference WHERE kb = ? AND document = ? AND chunk = ?",
+            [(kb, document, chunk) for chunk in lost],
+        )
+        self._sql.executemany(
+            "INSERT INTO reference (kb, document, chunk) VALUES (?,?,?)", [(kb, document, chunk) for chunk in gained]
+        )
+        return gained, lost
+
+    def named_by(self, kb: int, document: bytes) -> set[bytes]:
+        """The chunks of a document."""
+        rows = self._sql.execute("SELECT chunk FROM reference WHERE kb = ? AND document = ?", (kb, document))
+        return {chunk for (chunk,) in rows}
+
+    def documents_of(self, kb: int, chunk: bytes) -> list[bytes]:
+        """The keys of the documents that name a chunk."""
+        rows = self._sql.execute("SELECT document FROM reference WHERE kb = ? AND chunk = ?", (kb, chunk))
+        return [document for (document,) in rows]
+
+    def names(self, kb: int, chunk: bytes) -> bool:
+        """Whether any document names the chunk."""
+        query = "SELECT 1 FROM reference WHERE kb = ? AND chunk = ? LIMIT 1"
+        return self._sql.execute(query, (kb, chunk)).fetchone() is not None
+
+    def named_chunks(self, kb: int) -> set[bytes]:
+        """All chunks of a knowledge base that some document names."""
+        return {chunk for (chunk,) in self._sql.execute("SELECT DISTINCT chunk FROM reference WHERE kb = ?", (kb,))}
+
+    def all(self) -> set[tuple[int, bytes, bytes]]:
+        """Every (kb, document, chunk)."""
+        return set(self._sql.execute("SELECT kb, document, chunk FROM reference"))
+
+    def mark_idle(self, kb: int, chunk: bytes, now_ms: int, *, dropped: bool) -> None:
+        """No document names the chunk: `dropped` if one did, otherwise it waits for its first."""
+        self._sql.execute(
+            "INSERT OR REPLACE INTO idle (kb, chunk, since_ms, dropped) VALUES (?,?,?,?)",
+            (kb, chunk, now_ms, int(dropped)),
+        )
+
+    def mark_named(self, kb: int, chunk: bytes) -> None:
+        """A document names the chunk, or it is gone."""
+        self._sql.execute("DELETE FROM idle WHERE kb = ? AND chunk = ?", (kb, chunk))
+
+    def idle(self, dropped_before_ms: int, pending_before_ms: int, limit: int) -> list[tuple[int, bytes]]:
+        """Chunks idle for long enough."""
+        return self._sql.execute(
+            "SELECT kb, chunk FROM idle"
+            " WHERE (dropped = 1 AND since_ms <= ?) OR (dropped = 0 AND since_ms <= ?) LIMIT ?",
+            (dropped_before_ms, pending_before_ms, limit),
+        ).fetchall()

@@ -1,0 +1,106 @@
+"""Reads of a vault by the side of its writer: one reader per thread, each with a connection of its own."""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causeway.edge_inference import schema
+from causeway.edge_inference.envelope import Kind
+from causeway.edge_inference.records import ChunkRecord, unpack_chunk, unpack_manifest
+from causeway.edge_inference.references import References
+from causeway.edge_inference.sealed_rows import SealedRows, tampering_named
+from causeway.edge_inference.vault import Vault
+from causeway.proto.chunks import Manifest, Place
+
+_MANIFESTS_MAX = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """A document that a chunk is part of, and where in it."""
+
+    manifest: Manifest
+    place: Place
+
+
+class VaultReader:
+    """Opens chunks and the manifests that name them. Not for two threads at once."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._sql = schema.connect(vault.folder, writes=False)
+        self._rows = SealedRows(self._sql, vault.envelope)
+        self._references = References(self._sql)
+        self._manifests: OrderedDict[tuple[int, bytes, int], Manifest] = OrderedDict()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._sql.close()
+
+    def chunk(self, kb: str, chunk_id: bytes) -> ChunkRecord | None:
+        """A chunk, or None when it is not (or no longer) in the vault."""
+        packed = self._open(Kind.CHUNK, kb, chunk_id)
+        return None if packed is None else unpack_chunk(packed[1])
+
+    def origins(self, kb: str, chunk_id: bytes) -> list[Origin]:
+        """The documents that name a chunk now; none when it has been dropped."""
+        number = self._vault.kb_numbers.get(kb)
+        if number is None:
+            return []
+        keys = self._references.documents_of(number, chunk_id)
+        manifests = [manifest for key in keys if (manifest := self._manifest(kb, number, key)) is not None]
+        return [
+            Origin(manifest=manifest, place=place)
+            for manifest in manifests
+            if (place := next((place for place in manifest.places if place.chunk_id == chunk_id), None)) is not None
+        ]
+
+    def named_chunks(self, kb: str) -> Iterator[tuple[bytes, ChunkRecord]]:
+        """Every chunk that a document names: what an index is built from.
+
+        Raises:
+            VaultTamperedError: a record is not what was sealed.
+        """
+        number = self._vault.kb_numbers.get(kb)
+        if number is None:
+            return
+        named = self._references.named_chunks(number)
+        with tampering_named(self._vault.folder):
+            for slot, packed in self._rows.each(Kind.CHUNK, number):
+                if slot.id in named:
+                    yield slot.id, unpack_chunk(packed)
+
+    def _manifest(self, kb: str, number: int, key: bytes) -> Manifest | None:
+        version = self._rows.version_of(Kind.DOCUMENT, number, key)
+        if version is None:
+            return None
+        cached = self._manifests.get((number, key, version))
+        if cached is None:
+            opened = self._open(Kind.DOCUMENT, kb, key)
+            if opened is None:
+                return None
+            version, packed = opened
+            cached = self._manifests[number, key, version] = unpack_manifest(packed)
+            if len(self._manifests) > _MANIFESTS_MAX:
+                self._manifests.popitem(last=False)
+        return cached
+
+    def _open(self, kind: Kind, kb: str, row_id: bytes) -> tuple[int, bytes] | None:
+        number = self._vault.kb_numbers.get(kb)
+        if number is None:
+            return None
+        self._rows.envelope = self._vault.envelope
+        with tampering_named(self._vault.folder):
+            held = self._rows.get(kind, number, row_id)
+        return None if held is None else (held.version, held.record)
+
+
+def unit_vectors(records: list[ChunkRecord]) -> NDArray[np.float32]:
+    """The vectors of records as one matrix [n, dims]."""
+    if not records:
+        return np.empty((0, 0), np.float32)
+    flat = np.frombuffer(b"".join(record.vector_f16 for record in records), dtype="<f2")
+    return flat.reshape(len(records), -1).astype(np.float32)

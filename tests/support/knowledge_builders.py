@@ -1,0 +1,89 @@
+"""Chunks, manifests and vaults for tests, small and deterministic."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causeway.edge_inference.keys import Keyring
+from causeway.edge_inference.records import Chunk, ChunkRecord, Revision
+from causeway.edge_inference.vault import Batch, Vault
+from causeway.edge_inference.vault_folder import open_keyring
+from causeway.proto.chunks import Manifest, Place
+
+KEK = bytes(range(32))
+KB = "handbook"
+DIMS = 384
+CREATED = "2026-01-01T00:00:00Z"
+
+
+def chunk_id(text: str, kb: str = KB) -> bytes:
+    """An id as a chunk's text and kb give it."""
+    return hashlib.blake2b(f"{kb}|{text}".encode(), digest_size=16).digest()
+
+
+def document_key(document_id: str) -> bytes:
+    """An id as the log's subject has it."""
+    return hashlib.blake2b(document_id.encode(), digest_size=16).digest()
+
+
+def unit_vector(seed: int | str, dims: int = DIMS) -> NDArray[np.float32]:
+    """A vector of length 1, the same for the same seed."""
+    number = int.from_bytes(hashlib.blake2b(str(seed).encode(), digest_size=8).digest(), "big")
+    vector = np.random.default_rng(number).standard_normal(dims).astype(np.float32)
+    return vector / np.linalg.norm(vector)
+
+
+def chunk(text: str, seq: int, kb: str = KB) -> Chunk:
+    """A chunk of the log."""
+    record = ChunkRecord(
+        text=text,
+        context="Handbook › Leave",
+        language="en",
+        model="test-model",
+        vector_f16=unit_vector(text).astype("<f2").tobytes(),
+    )
+    return Chunk(kb=kb, chunk_id=chunk_id(text, kb), seq=seq, record=record)
+
+
+def revision(
+    document_id: str, texts: list[str], number: int, seq: int, kb: str = KB, *, deleted: bool = False
+) -> Revision:
+    """A manifest of the log that names the chunks of `texts`."""
+    manifest = Manifest(
+        kb=kb,
+        document_id=document_id,
+        document_key=document_key(document_id),
+        revision=number,
+        deleted=deleted,
+        title=f"Title of {document_id}",
+        places=[
+            Place(chunk_id=chunk_id(text, kb), page_first=page, page_last=page)
+            for page, text in enumerate(texts, start=1)
+        ],
+    )
+    return Revision(seq=seq, manifest=manifest)
+
+
+def batch(*entries: Chunk | Revision, created: str = CREATED) -> Batch:
+    """Entries in log order, with the watermark after the last."""
+    return Batch(
+        chunks=[entry for entry in entries if isinstance(entry, Chunk)],
+        revisions=[entry for entry in entries if isinstance(entry, Revision)],
+        seq=max(entry.seq for entry in entries),
+        stream_created=created,
+    )
+
+
+def document(document_id: str, texts: list[str], number: int, seq: int, kb: str = KB) -> Batch:
+    """A whole document as the log gives it: its chunks, then its manifest."""
+    chunks = [chunk(text, seq + place, kb) for place, text in enumerate(texts)]
+    return batch(*chunks, revision(document_id, texts, number, seq + len(texts), kb))
+
+
+def open_vault(folder: Path, kek: bytes = KEK, clock_ms: int = 1_000) -> Vault:
+    """A vault without its lock, made if it is not there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    ring: Keyring = open_keyring(folder, kek)
+    return Vault(folder, ring, clock_ms=lambda: clock_ms)
