@@ -135,6 +135,32 @@ def test_a_chunk_that_came_again_or_was_named_again_is_not_swept(tmp_path: Path)
     assert vault.counts() == (2, 1)
 
 
+def test_a_dropped_chunk_may_be_purged_from_the_log_below_the_manifest_that_named_it(tmp_path: Path) -> None:
+    vault = open_vault(tmp_path)
+    vault.apply(document("a", ["one"], number=1, seq=1))
+    vault.apply(batch(revision("a", [], 2, seq=9)))
+    (idle,) = vault.idle_chunks(dropped_before_ms=1_000, pending_before_ms=0, limit=10)
+    assert (idle.version, idle.below_seq) == (1, 2)
+
+
+def test_a_dropped_chunk_that_was_published_again_after_its_manifest_waits_for_another(tmp_path: Path) -> None:
+    vault = open_vault(tmp_path)
+    vault.apply(document("a", ["one"], number=1, seq=1))
+    vault.apply(batch(chunk("one", 5)))
+    vault.apply(batch(revision("a", [], 2, seq=9)))
+    assert vault.idle_chunks(dropped_before_ms=1_000, pending_before_ms=0, limit=10) == []
+    (late,) = vault.idle_chunks(dropped_before_ms=0, pending_before_ms=1_000, limit=10)
+    assert (late.version, late.below_seq) == (5, 6)
+
+
+def test_a_manifest_of_another_log_says_nothing_about_what_may_be_purged_from_this_one(tmp_path: Path) -> None:
+    vault = open_vault(tmp_path)
+    vault.apply(document("a", ["one"], number=1, seq=500))
+    vault.restart_log("later")
+    vault.apply(batch(revision("a", [], 2, seq=3), created="later"))
+    assert vault.idle_chunks(dropped_before_ms=1_000, pending_before_ms=0, limit=10) == []
+
+
 def test_knowledge_bases_do_not_see_each_other(tmp_path: Path) -> None:
     vault = open_vault(tmp_path)
     vault.apply(document("a", ["same"], number=1, seq=1, kb="plant"))

@@ -48,6 +48,14 @@ class ChunkRecord(msgspec.Struct, frozen=True, kw_only=True):
         return np.frombuffer(self.vector_f16, dtype="<f2").astype(np.float32)
 
 
+class DocumentRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The sealed part of a document: its manifest, and where in which log that stood."""
+
+    manifest: Manifest
+    seq: int
+    stream_created: str
+
+
 class _StoredChunk(msgspec.Struct, frozen=True, array_like=True):
     layout: int
     prose_zstd: bytes
@@ -63,7 +71,7 @@ class _Prose(msgspec.Struct, frozen=True, array_like=True):
 
 _stored_chunk = msgspec.msgpack.Decoder(_StoredChunk)
 _prose = msgspec.msgpack.Decoder(_Prose)
-_manifest = msgspec.msgpack.Decoder(Manifest)
+_document = msgspec.msgpack.Decoder(DocumentRecord)
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -103,14 +111,14 @@ def unpack_vector(packed: bytes) -> bytes:
     return _stored_chunk.decode(packed).vector_f16
 
 
-def pack_manifest(manifest: Manifest) -> bytes:
+def pack_document(document: DocumentRecord) -> bytes:
     """Bytes to seal."""
-    return _compress(_encoder.encode(manifest))
+    return _compress(_encoder.encode(document))
 
 
-def unpack_manifest(packed: bytes) -> Manifest:
-    """The manifest that `pack_manifest` packed."""
-    return _manifest.decode(_decompress(packed))
+def unpack_document(packed: bytes) -> DocumentRecord:
+    """The record that `pack_document` packed."""
+    return _document.decode(_decompress(packed))
 
 
 def _compress(plain: bytes) -> bytes:

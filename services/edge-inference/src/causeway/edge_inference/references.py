@@ -6,11 +6,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class IdleChunk:
-    """A chunk that no manifest names, as stored at `version` (its sequence in the log)."""
+    """A chunk that no manifest names, as stored at `version` (its sequence in the log).
+
+    `below_seq` bounds what may be purged from the log: a copy at or after it may be for a manifest still to come.
+    """
 
     kb: str
     chunk_id: bytes
     version: int
+    below_seq: int
 
 
 class References:
@@ -55,21 +59,21 @@ class References:
         """Every (kb, document, chunk)."""
         return set(self._sql.execute("SELECT kb, document, chunk FROM reference"))
 
-    def mark_idle(self, kb: int, chunk: bytes, now_ms: int, *, dropped: bool) -> None:
-        """No document names the chunk: `dropped` if one did, otherwise it waits for its first."""
+    def mark_idle(self, kb: int, chunk: bytes, now_ms: int, below_seq: int) -> None:
+        """No document names the chunk. `below_seq` is 0 while it waits for a manifest that may come."""
         self._sql.execute(
-            "INSERT OR REPLACE INTO idle (kb, chunk, since_ms, dropped) VALUES (?,?,?,?)",
-            (kb, chunk, now_ms, int(dropped)),
+            "INSERT OR REPLACE INTO idle (kb, chunk, since_ms, below_seq) VALUES (?,?,?,?)",
+            (kb, chunk, now_ms, below_seq),
         )
 
     def mark_named(self, kb: int, chunk: bytes) -> None:
         """A document names the chunk, or it is gone."""
         self._sql.execute("DELETE FROM idle WHERE kb = ? AND chunk = ?", (kb, chunk))
 
-    def idle(self, dropped_before_ms: int, pending_before_ms: int, limit: int) -> list[tuple[int, bytes]]:
-        """Chunks idle for long enough."""
+    def idle(self, dropped_before_ms: int, pending_before_ms: int, limit: int) -> list[tuple[int, bytes, int]]:
+        """Chunks idle for long enough, as (kb, chunk, below_seq)."""
         return self._sql.execute(
-            "SELECT kb, chunk FROM idle"
-            " WHERE (dropped = 1 AND since_ms <= ?) OR (dropped = 0 AND since_ms <= ?) LIMIT ?",
+            "SELECT kb, chunk, below_seq FROM idle"
+            " WHERE (below_seq > 0 AND since_ms <= ?) OR (below_seq = 0 AND since_ms <= ?) LIMIT ?",
             (dropped_before_ms, pending_before_ms, limit),
         ).fetchall()

@@ -17,7 +17,7 @@ CREATE TABLE reference (
     kb INTEGER NOT NULL, document BLOB NOT NULL, chunk BLOB NOT NULL, PRIMARY KEY (kb, document, chunk)) WITHOUT ROWID;
 CREATE INDEX reference_chunk ON reference (kb, chunk);
 CREATE TABLE idle (
-    kb INTEGER NOT NULL, chunk BLOB NOT NULL, since_ms INTEGER NOT NULL, dropped INTEGER NOT NULL,
+    kb INTEGER NOT NULL, chunk BLOB NOT NULL, since_ms INTEGER NOT NULL, below_seq INTEGER NOT NULL,
     PRIMARY KEY (kb, chunk)) WITHOUT ROWID;
 """
 

@@ -110,7 +110,10 @@ class SealedRows:
         return int(row)
 
     def reseal(self, after_row: int, rows_max: int) -> int:
-        """Seal again those of the next `rows_max` rows that an older key sealed. Returns the last row seen, `sys.maxsize` at the end."""
+        """Seal again those of the next `rows_max` rows that an older key sealed.
+
+        Returns the row to go on after, `sys.maxsize` at the end.
+        """
         rows = self._sql.execute(
             "SELECT rowid, kind, kb, id, version, kid, sealed FROM record WHERE rowid > ? ORDER BY rowid LIMIT ?",
             (after_row, rows_max),

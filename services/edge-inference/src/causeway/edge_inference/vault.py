@@ -13,7 +13,7 @@ from causeway.edge_inference import schema
 from causeway.edge_inference.envelope import BrokenSealError, Digest, Envelope, Kind, Slot
 from causeway.edge_inference.errors import VaultVersionError
 from causeway.edge_inference.keys import Keyring
-from causeway.edge_inference.records import Chunk, Revision, pack_chunk, pack_manifest, unpack_manifest
+from causeway.edge_inference.records import Chunk, DocumentRecord, Revision, pack_chunk, pack_document, unpack_document
 from causeway.edge_inference.references import IdleChunk, References
 from causeway.edge_inference.sealed_rows import SealedRows, tampering_named
 from causeway.proto.chunks import Manifest
@@ -99,14 +99,14 @@ class Vault:
         """Commit a batch and its watermark as one transaction; the change is what the indexes must follow."""
         change = Change()
         touched: set[ChunkKey] = set()
-        released: set[ChunkKey] = set()
+        released: dict[ChunkKey, int] = {}
         with self._transaction():
             for chunk in batch.chunks:
                 slot = Slot(Kind.CHUNK, self._number(chunk.kb), chunk.chunk_id, chunk.seq)
                 self._rows.put(slot, pack_chunk(chunk.record))
                 touched.add((chunk.kb, chunk.chunk_id))
             for revision in batch.revisions:
-                gained, lost = self._put_revision(revision.manifest, change)
+                gained, lost = self._put_revision(revision, batch.stream_created, change)
                 touched |= gained
                 released |= lost
             self._settle(touched, released, change)
@@ -123,10 +123,10 @@ class Vault:
         with self._turn:
             names = {number: name for name, number in self._numbers.items()}
             found = self._references.idle(dropped_before_ms, pending_before_ms, limit)
-            versions = [self._rows.version_of(Kind.CHUNK, kb, chunk) for kb, chunk in found]
+            versions = [self._rows.version_of(Kind.CHUNK, kb, chunk) for kb, chunk, _ in found]
         return [
-            IdleChunk(names[kb], chunk, version)
-            for (kb, chunk), version in zip(found, versions, strict=True)
+            IdleChunk(names[kb], chunk, version, below_seq or version + 1)
+            for (kb, chunk, below_seq), version in zip(found, versions, strict=True)
             if version is not None
         ]
 
@@ -149,7 +149,7 @@ class Vault:
             named = {
                 (slot.kb, slot.id, place.chunk_id)
                 for slot, packed in self._rows.each(Kind.DOCUMENT)
-                for place in unpack_manifest(packed).places
+                for place in unpack_document(packed).manifest.places
             }
             if named != self._references.all():
                 raise BrokenSealError("the table of references")
@@ -198,34 +198,52 @@ class Vault:
                 self.state, self._rows.digest, self._rows.seals, self._numbers = before
                 raise
 
-    def _put_revision(self, manifest: Manifest, change: Change) -> tuple[set[ChunkKey], set[ChunkKey]]:
-        """Store a manifest unless a newer one is held. Returns the chunks that it names newly and names no longer."""
+    def _put_revision(
+        self, revision: Revision, stream_created: str, change: Change
+    ) -> tuple[set[ChunkKey], dict[ChunkKey, int]]:
+        """Store a manifest unless a newer one is held.
+
+        Returns the chunks that it names newly, and those that it names no longer, each with the sequence of the
+        manifest that named it (0 when that was in another log).
+        """
+        manifest = revision.manifest
         kb, key = self._number(manifest.kb), manifest.document_key
-        held = max(self._rows.version_of(kind, kb, key) or 0 for kind in (Kind.DOCUMENT, Kind.TOMBSTONE))
-        if held > manifest.revision:
-            return set(), set()
+        held = self._held_document(kb, key)
+        if held is not None and held.manifest.revision > manifest.revision:
+            return set(), {}
         kind, other = (Kind.TOMBSTONE, Kind.DOCUMENT) if manifest.deleted else (Kind.DOCUMENT, Kind.TOMBSTONE)
         self._rows.drop(other, kb, key)
-        self._rows.put(Slot(kind, kb, key, manifest.revision), pack_manifest(manifest))
+        record = DocumentRecord(manifest=manifest, seq=revision.seq, stream_created=stream_created)
+        self._rows.put(Slot(kind, kb, key, manifest.revision), pack_document(record))
         change.revisions.append(manifest)
         named = set() if manifest.deleted else {place.chunk_id for place in manifest.places}
         gained, lost = self._references.replace(kb, key, named)
-        return {(manifest.kb, chunk) for chunk in gained}, {(manifest.kb, chunk) for chunk in lost}
+        stood_at = held.seq if held is not None and held.stream_created == stream_created else 0
+        return {(manifest.kb, chunk) for chunk in gained}, {(manifest.kb, chunk): stood_at for chunk in lost}
 
-    def _settle(self, touched: set[ChunkKey], released: set[ChunkKey], change: Change) -> None:
+    def _held_document(self, kb: int, key: bytes) -> DocumentRecord | None:
+        for kind in (Kind.DOCUMENT, Kind.TOMBSTONE):
+            held = self._rows.get(kind, kb, key)
+            if held is not None:
+                return unpack_document(held.record)
+        return None
+
+    def _settle(self, touched: set[ChunkKey], released: dict[ChunkKey, int], change: Change) -> None:
         """Say of each chunk that the batch touched whether a manifest names it now."""
-        for kb_name, chunk_id in touched | released:
+        for kb_name, chunk_id in touched | released.keys():
             kb = self._number(kb_name)
-            held = self._rows.version_of(Kind.CHUNK, kb, chunk_id) is not None
+            version = self._rows.version_of(Kind.CHUNK, kb, chunk_id)
             named = self._references.names(kb, chunk_id)
-            if named and held:
+            if named and version is not None:
                 self._references.mark_named(kb, chunk_id)
                 change.indexed.add((kb_name, chunk_id))
             elif named:
                 change.missing.add((kb_name, chunk_id))
-            elif held:
-                dropped = (kb_name, chunk_id) in released
-                self._references.mark_idle(kb, chunk_id, self._clock_ms(), dropped=dropped)
+            elif version is not None:
+                stood_at = released.get((kb_name, chunk_id), 0)
+                # A copy after the manifest that named it was published for another one, which is still to come.
+                below_seq = stood_at if version < stood_at else 0
+                self._references.mark_idle(kb, chunk_id, self._clock_ms(), below_seq)
                 change.unindexed.add((kb_name, chunk_id))
 
     def _remove_if_idle(self, kb: int, chunk: IdleChunk) -> bool:

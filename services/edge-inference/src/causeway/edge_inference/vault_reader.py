@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from causeway.edge_inference import schema
 from causeway.edge_inference.envelope import Kind
-from causeway.edge_inference.records import ChunkRecord, unpack_chunk, unpack_manifest
+from causeway.edge_inference.records import ChunkRecord, unpack_chunk, unpack_document
 from causeway.edge_inference.references import References
 from causeway.edge_inference.sealed_rows import SealedRows, tampering_named
 from causeway.edge_inference.vault import Vault
@@ -83,7 +83,7 @@ class VaultReader:
             if opened is None:
                 return None
             version, packed = opened
-            cached = self._manifests[number, key, version] = unpack_manifest(packed)
+            cached = self._manifests[number, key, version] = unpack_document(packed).manifest
             if len(self._manifests) > _MANIFESTS_MAX:
                 self._manifests.popitem(last=False)
         return cached
