@@ -22,6 +22,7 @@ from pptx import Presentation
 
 HERE = Path(__file__).parent
 MADE_AT = datetime(2026, 1, 1, tzinfo=UTC)
+MODIFIED = re.compile(rb"(<dcterms:modified[^>]*>)[^<]*")
 XQUAD = "XQuAD (Google DeepMind), paragraphs of Wikipedia, CC BY-SA 4.0, github.com/google-deepmind/xquad@7d30520"
 CMRC = "CMRC 2018 (HFL), paragraphs of Chinese Wikipedia, CC BY-SA 4.0, github.com/ymcui/cmrc2018@c0eb1b6"
 
@@ -175,9 +176,8 @@ def settle_zip(path: Path) -> None:
         members = [(info.filename, archive.read(info)) for info in archive.infolist()]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members:
-            if name == "docProps/core.xml":
-                content = re.sub(rb"(<dcterms:modified[^>]*>)[^<]*", rb"\g<1>2026-01-01T00:00:00Z", content)
-            archive.writestr(zipfile.ZipInfo(name, MADE_AT.timetuple()[:6]), content, zipfile.ZIP_DEFLATED)
+            info = zipfile.ZipInfo(name, MADE_AT.timetuple()[:6])
+            archive.writestr(info, MODIFIED.sub(rb"\g<1>2026-01-01T00:00:00Z", content), zipfile.ZIP_DEFLATED)
 
 
 def main() -> None:

@@ -1,0 +1,62 @@
+"""An answer as lines for a terminal: text, sources, times by part. Pure."""
+
+from rich.markup import escape
+
+from causeway.cli.messages import say
+from causeway.proto.answers import Answer, Author, Citation
+
+QUOTE_CHARS_MAX = 160
+CITATIONS_SHOWN_MAX = 5
+
+
+def answer_lines(answer: Answer, language: str, shown_already: bool = False) -> list[str]:
+    """The whole answer; `shown_already` leaves out its text, which was streamed."""
+    lines = []
+    if answer.abstained:
+        lines.append(f"[bold yellow]{say('abstained', language)}[/] [dim]{escape(answer.reason)}[/]")
+    elif not shown_already:
+        lines.append(f"[bold]{escape(answer.text)}[/]")
+    if answer.written_by is Author.MODEL and not answer.abstained:
+        lines.append(f"[dim]{say('written_by_model', language, model=escape(answer.model))}[/]")
+    lines += citation_lines(answer.citations, language, say("closest" if answer.abstained else "citations", language))
+    lines.append(facts_line(answer, language))
+    return lines
+
+
+def citation_lines(citations: list[Citation], language: str, heading: str) -> list[str]:
+    """A numbered line for each source, with its quote below."""
+    if not citations:
+        return []
+    lines = [f"[bold]{heading}[/]"]
+    for number, citation in enumerate(citations[:CITATIONS_SHOWN_MAX], start=1):
+        lines.append(f"  [cyan]{number}.[/] {escape(place(citation, language))} [dim]{citation.score:.2f}[/]")
+        lines.append(f"     [dim]{escape(shortened(citation.quote))}[/]")
+    return lines
+
+
+def place(citation: Citation, language: str) -> str:
+    """Document, page or heading, revision."""
+    parts = [citation.document_id]
+    if citation.page:
+        parts.append(say("page", language, page=citation.page))
+    heading = citation.heading or citation.title
+    if heading and heading != citation.document_id:
+        parts.append(heading)
+    parts.append(f"{say('revision', language)} {citation.revision}")
+    return " · ".join(parts)
+
+
+def facts_line(answer: Answer, language: str) -> str:
+    """Route, confidence, and where the milliseconds went."""
+    times = "  ".join(f"{name} {value:.1f}" for name, value in answer.latency_ms.items() if name != "total")
+    total = answer.latency_ms.get("total", sum(answer.latency_ms.values()))
+    return (
+        f"[dim]{say('route', language)} {answer.route.value} · {say('confidence', language)} {answer.confidence:.2f} · "
+        f"{say('time', language)} {total:.1f} ms ({times})[/]"
+    )
+
+
+def shortened(text: str) -> str:
+    """One line of a passage."""
+    line = " ".join(text.split())
+    return line if len(line) <= QUOTE_CHARS_MAX else line[: QUOTE_CHARS_MAX - 1] + "…"

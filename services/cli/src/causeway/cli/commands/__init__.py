@@ -1,0 +1,1 @@
+"""One module for each subcommand: its options, and what it prints."""

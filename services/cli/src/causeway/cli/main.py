@@ -1,0 +1,58 @@
+"""The `causeway` command: its subcommands, and errors that a person can act on."""
+
+import logging
+import sys
+
+import click
+import typer
+
+from causeway.bus import BusError
+from causeway.cli.console import STDERR, print_error
+from causeway.cli.errors import UserError
+from causeway.cli.site_errors import explain
+from causeway.models import ModelError
+
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="causeway",
+    help="A knowledge base on your own machine: run a site, publish documents, ask, and look after it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+def main() -> None:
+    """Run one command. Whatever a person can mend is said in two lines, without a traceback."""
+    logging.basicConfig(level=logging.ERROR, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("causeway").setLevel(logging.CRITICAL)
+    _add_commands()
+    try:
+        code = app(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(EXIT_INTERRUPTED)
+    except click.ClickException as error:
+        error.show(STDERR.file)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    except UserError as error:
+        print_error(error)
+        sys.exit(error.exit_code)
+    except (BusError, ModelError, ExceptionGroup) as error:
+        known = explain(error)
+        if known is None:
+            raise
+        print_error(known)
+        sys.exit(known.exit_code)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _add_commands() -> None:
+    """Imported here and not above: `causeway --help` needs none of the libraries behind the commands."""
+    from causeway.cli.commands import ask, dead_letters, demo, evaluate, model, publish, status, up
+
+    for module in (up, publish, ask, status, dead_letters, model, evaluate, demo):
+        module.register(app)
