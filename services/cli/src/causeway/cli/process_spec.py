@@ -9,6 +9,7 @@ from causeway.cli.nats_config import PASSWORD_VARIABLE, STORAGE_KEY_VARIABLE, US
 from causeway.cli.site_config import SERVICES, SiteConfig
 
 _OWN_PREFIXES = ("CAUSEWAY_", "INGESTOR_", "EMBEDDER_", "EDGE_INFERENCE_")
+_PASSED_ON = ("CAUSEWAY_MODELS", "CAUSEWAY_MODELS_REGISTRY")
 # Nothing may be fetched behind the operator's back: an edge site works without a network.
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "ANONYMIZED_TELEMETRY": "False", "DO_NOT_TRACK": "1"}
 
@@ -32,7 +33,6 @@ class Surroundings:
     environ: Mapping[str, str]
     keys: SiteKeys
     vault: Path
-    models: str
     nats_config: Path
     storage_key: str
     password: str
@@ -84,7 +84,7 @@ def _service_spec(service: str, index: int, config: SiteConfig, around: Surround
 
 
 def _inherited(environ: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environ.items() if not name.startswith(_OWN_PREFIXES)}
+    return {name: value for name, value in environ.items() if name in _PASSED_ON or not name.startswith(_OWN_PREFIXES)}
 
 
 def _common(config: SiteConfig, around: Surroundings) -> dict[str, str]:
@@ -105,11 +105,11 @@ def site_url(config: SiteConfig) -> str:
 
 
 def _ingestor(config: SiteConfig, around: Surroundings, index: int) -> dict[str, str]:
-    return {"chunk_key_file": str(around.keys.chunk)} | _models(config, around)
+    return {"chunk_key_file": str(around.keys.chunk)} | _models(config)
 
 
 def _embedder(config: SiteConfig, around: Surroundings, index: int) -> dict[str, str]:
-    return _models(config, around)
+    return _models(config)
 
 
 def _edge_inference(config: SiteConfig, around: Surroundings, index: int) -> dict[str, str]:
@@ -120,12 +120,11 @@ def _edge_inference(config: SiteConfig, around: Surroundings, index: int) -> dic
     }
     if config.generator.model:
         own |= {"generator": config.generator.model, "generator_threads": str(config.generator.threads)}
-    return own | _models(config, around)
+    return own | _models(config)
 
 
-def _models(config: SiteConfig, around: Surroundings) -> dict[str, str]:
-    chosen = {"model": config.model.name, "precision": config.model.precision, "device": config.model.device}
-    return chosen | ({"models_dir": around.models} if around.models else {})
+def _models(config: SiteConfig) -> dict[str, str]:
+    return {"model": config.model.name, "precision": config.model.precision, "device": config.model.device}
 
 
 _OWN_SETTINGS = {"ingestor": _ingestor, "embedder": _embedder, "edge-inference": _edge_inference}

@@ -31,8 +31,6 @@ from causeway.cli.site_folder import SiteFolder, SiteIdentity, SiteRecord, write
 from causeway.cli.supervisor import Supervisor, Watcher
 from causeway.proto.streams import ALL_SITE
 
-MODELS_DIR_VARIABLE = "CAUSEWAY_MODELS_DIR"
-
 
 @dataclass(frozen=True, kw_only=True)
 class RunningSite:
@@ -95,7 +93,6 @@ def _prepare(config: SiteConfig, folder: SiteFolder, keys_made: Callable[[SiteKe
         environ=os.environ,
         keys=keys,
         vault=Path(config.storage.path).expanduser() if config.storage.path else folder.vault,
-        models=os.environ.get(MODELS_DIR_VARIABLE, ""),
         nats_config=folder.nats_config_file,
         storage_key=storage_key,
         password=read_secret(keys.password),
