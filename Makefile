@@ -40,7 +40,7 @@ setup: .venv/.members model ## make .venv from requirements.lock, install the me
 
 # uv itself comes out of the lock too, by its hashes. Packages that are no longer in the lock are removed.
 .venv/.locked: .venv/.created requirements.lock
-	@test -x $(BIN)/uv || { sed -n '/^uv==/,/^[^ ]*[^\\]$$/p' requirements.lock > .venv/uv.lock && \
+	@test -x $(BIN)/uv || { sed -n '/^uv==/,/[^\\]$$/p' requirements.lock > .venv/uv.lock && \
 	  $(BIN)/python -m pip install --quiet --require-hashes -r .venv/uv.lock; }
 	$(UV) pip sync --python $(BIN)/python --require-hashes requirements.lock
 	@touch $@
