@@ -17,7 +17,9 @@ class ChromaIndex:
         # Two to three seconds and 80 MB: whoever uses another backend shall not pay for them.
         import chromadb
         from chromadb.config import Settings
+        from chromadb.errors import InternalError
 
+        self._internal_error = InternalError
         self._dims = dims
         self._client = chromadb.EphemeralClient(Settings(anonymized_telemetry=False, is_persistent=False))
         # Chroma wants 3 to 512 characters; the kb's own name may be shorter, and would be one more copy of it.
@@ -44,12 +46,17 @@ class ChromaIndex:
         for start in range(0, len(ids), self._batch_max):
             part = ids[start : start + self._batch_max]
             with self._turn:
-                self._collection.delete(ids=[chunk.hex() for chunk in part])
                 self._ids.difference_update(part)
+                self._collection.delete(ids=[chunk.hex() for chunk in part])
 
     def search(self, vector: Vectors, k: int, allowed: Collection[bytes] | None = None) -> list[Hit]:
-        with self._turn:
-            return self._search(vector, k, allowed)
+        # No lock: an ask must not wait for a batch that goes in.
+        if allowed is None:
+            return self._query(vector, k, None) if self._ids else []
+        try:
+            return self._query_among(vector, k, allowed)
+        except self._internal_error:
+            return self._query_among(vector, k, allowed)  # One of them was deleted in between.
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -57,10 +64,11 @@ class ChromaIndex:
     def close(self) -> None:
         self._client.delete_collection(self._name)
 
-    def _search(self, vector: Vectors, k: int, allowed: Collection[bytes] | None) -> list[Hit]:
-        among = None if allowed is None else [chunk.hex() for chunk in allowed if chunk in self._ids]
-        if among == [] or not self._ids:
-            return []
+    def _query_among(self, vector: Vectors, k: int, allowed: Collection[bytes]) -> list[Hit]:
+        among = [chunk.hex() for chunk in allowed if chunk in self._ids]
+        return self._query(vector, k, among) if among else []
+
+    def _query(self, vector: Vectors, k: int, among: list[str] | None) -> list[Hit]:
         found = self._collection.query(query_embeddings=vector[None, :], n_results=k, ids=among, include=["distances"])
         return [
             Hit(bytes.fromhex(chunk), 1.0 - float(distance))
