@@ -2,5 +2,19 @@
 
 from causeway.models.encoder import Encoder, Precision
 from causeway.models.errors import ModelError
+from causeway.models.registry import EMBEDDING, GENERATOR, GENERATOR_LARGE
+from causeway.models.session import Device
+from causeway.models.settings import ModelSettings
+from causeway.models.store import ModelStore
 
-__all__ = ["Encoder", "ModelError", "Precision"]
+__all__ = [
+    "EMBEDDING",
+    "GENERATOR",
+    "GENERATOR_LARGE",
+    "Device",
+    "Encoder",
+    "ModelError",
+    "ModelSettings",
+    "ModelStore",
+    "Precision",
+]

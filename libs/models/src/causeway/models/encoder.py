@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from causeway.models.batching import plan_batches
 from causeway.models.errors import ModelError
 from causeway.models.graph import ATTENTION_MASK, EMBEDDING, INPUT_IDS
-from causeway.models.manifest import Manifest, read_manifest, verify_file
+from causeway.models.manifest import Manifest, read_manifest, verify_files
 from causeway.models.session import Device, open_session
-from causeway.models.tokenizer import EOS, PAD
+from causeway.models.tokens import TokenReader, open_tokens
 
 Precision = Literal["int8", "fp32"]
-QUERY_PREFIX, PASSAGE_PREFIX = "query: ", "passage: "
-TOKENIZER_NAME = "tokenizer.json"
-# Beyond this a larger sub-batch gains nothing on a CPU and only costs memory.
-BATCH_TOKENS_MAX = 2048
+# Padded tokens of one call. More than this falls out of a CPU's cache and halves the speed (measured).
+CALL_TOKENS_MAX: dict[Device, int] = {"cpu": 320, "cuda": 16384}
 
 Vectors = NDArray[np.float32]
 
@@ -37,70 +35,74 @@ def graph_name(precision: Precision) -> str:
     return f"model.{precision}.onnx"
 
 
+@dataclass(frozen=True)
+class EncoderTraits:
+    """What the manifest of a model says about how it is to be fed. `model_id` names the embedding space."""
+
+    model_id: str
+    dims: int
+    tokens_max: int = 512
+    query_prefix: str = "query: "
+    passage_prefix: str = "passage: "
+    call_tokens_max: int = CALL_TOKENS_MAX["cpu"]
+
+
 class Encoder:
-    """One model at one precision; `encode_*` are thread-safe and give results in input order.
+    """One model at one precision; `encode_*` may be called from several threads and give results in input order.
 
     A text longer than `tokens_max` tokens (prefix and specials included) is cut at its end. An empty text
-    has a vector too: that of the bare prefix.
+    has a vector too: that of the bare prefix. Vectors may be compared if and only if their `model_id` is equal.
     """
 
-    def __init__(self, tokenizer: Tokenizer, session: Session, *, model_id: str, dims: int, tokens_max: int) -> None:
-        """`model_id` names the embedding space: vectors may be compared if and only if their ids are equal."""
-        self.model_id = model_id
-        self.dims = dims
-        self.tokens_max = tokens_max
-        self._tokenizer = tokenizer
+    def __init__(self, tokens: TokenReader, session: Session, traits: EncoderTraits) -> None:
+        self.model_id = traits.model_id
+        self.dims = traits.dims
+        self.tokens_max = traits.tokens_max
+        self._traits = traits
+        self._tokens = tokens
         self._session = session
-        self._eos = tokenizer.token_to_id(EOS)
-        self._pad = tokenizer.token_to_id(PAD)
 
     @classmethod
-    def load(cls, model: Path | str, precision: Precision = "int8", threads: int = 1, device: Device = "cpu") -> Encoder:
+    def load(
+        cls, model: Path | str, precision: Precision = "int8", threads: int = 1, device: Device = "cpu"
+    ) -> Encoder:
         """Opens the model installed in folder `model`, its files checked against their manifest.
 
         Raises ModelMissing, ModelMismatch or DeviceUnavailable.
         """
         folder = Path(model)
         manifest = read_manifest(folder)
-        _check_files(folder, manifest, precision)
-        return cls(
-            Tokenizer.from_file(str(folder / TOKENIZER_NAME)),
-            open_session(folder / graph_name(precision), threads=threads, device=device),
-            model_id=f"{manifest.name}/{precision}@{manifest.spaces[precision][:8]}",
-            dims=manifest.dims,
-            tokens_max=manifest.tokens_max,
-        )
+        traits = _read_traits(folder, manifest, precision, device)
+        session = open_session(folder / graph_name(precision), threads=threads, device=device)
+        return cls(open_tokens(folder), session, traits)
 
     def encode_queries(self, texts: Sequence[str]) -> Vectors:
         """Questions to float32 [n, dims]."""
-        return self._encode(QUERY_PREFIX, texts)
+        return self._encode(self._traits.query_prefix, texts)
 
     def encode_passages(self, texts: Sequence[str]) -> Vectors:
         """Passages to float32 [n, dims]."""
-        return self._encode(PASSAGE_PREFIX, texts)
+        return self._encode(self._traits.passage_prefix, texts)
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens that each text costs as a passage, prefix and specials included; not cut at `tokens_max`."""
-        return [len(ids) for ids in self._tokenize(PASSAGE_PREFIX, texts)]
-
-    def _tokenize(self, prefix: str, texts: Sequence[str]) -> list[list[int]]:
-        return [self._tokenizer.encode(prefix + text).ids for text in texts]
+        return [len(self._tokens.read(self._traits.passage_prefix + text)) for text in texts]
 
     def _encode(self, prefix: str, texts: Sequence[str]) -> Vectors:
-        rows = [self._cut(ids) for ids in self._tokenize(prefix, texts)]
+        rows = [self._cut(self._tokens.read(prefix + text)) for text in texts]
         vectors = np.empty((len(rows), self.dims), np.float32)
-        for batch in plan_batches([len(row) for row in rows], BATCH_TOKENS_MAX):
+        for batch in plan_batches([len(row) for row in rows], self._traits.call_tokens_max):
             vectors[batch] = self._run([rows[index] for index in batch])
         return vectors
 
     def _cut(self, ids: list[int]) -> list[int]:
         if len(ids) <= self.tokens_max:
             return ids
-        return [*ids[: self.tokens_max - 1], self._eos]
+        return [*ids[: self.tokens_max - 1], self._tokens.eos]
 
     def _run(self, rows: list[list[int]]) -> Vectors:
         width = max(len(row) for row in rows)
-        ids = np.full((len(rows), width), self._pad, np.int64)
+        ids = np.full((len(rows), width), self._tokens.pad, np.int64)
         mask = np.zeros((len(rows), width), np.int64)
         for place, row in enumerate(rows):
             ids[place, : len(row)] = row
@@ -109,9 +111,19 @@ class Encoder:
         return vectors
 
 
-def _check_files(folder: Path, manifest: Manifest, precision: Precision) -> None:
-    if precision not in manifest.spaces:
+def _read_traits(folder: Path, manifest: Manifest, precision: Precision, device: Device) -> EncoderTraits:
+    space = manifest.spaces.get(precision)
+    if space is None:
         offered = ", ".join(sorted(manifest.spaces)) or "none"
-        raise ModelError(f"{folder} has no {precision} graph (it has: {offered}); set precision to one of {get_args(Precision)}.")
-    for name in (TOKENIZER_NAME, graph_name(precision)):
-        verify_file(folder, name, manifest.files[name])
+        raise ModelError(
+            f"{folder} has no {precision} graph (precisions: {offered}); set precision to one that it has."
+        )
+    verify_files(folder, manifest, space.files)
+    return EncoderTraits(
+        model_id=f"{manifest.name}/{precision}@{space.digest[:8]}",
+        dims=manifest.dims,
+        tokens_max=manifest.tokens_max,
+        query_prefix=manifest.query_prefix,
+        passage_prefix=manifest.passage_prefix,
+        call_tokens_max=CALL_TOKENS_MAX[device],
+    )

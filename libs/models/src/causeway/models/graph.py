@@ -108,7 +108,10 @@ def _write_layer(writer: GraphWriter, packed: PackedWeights, layer: int, hidden:
     size, inner, name, source = packed.shape.hidden, packed.shape.feed_forward, f"layer.{layer}", f"l{layer}"
 
     def linear(role: str, value: str, short: str, outputs: int, inputs: int) -> str:
-        weight, shift = packed.tensor(f"{source}.{short}.w", outputs, inputs), packed.tensor(f"{source}.{short}.b", outputs)
+        weight, shift = (
+            packed.tensor(f"{source}.{short}.w", outputs, inputs),
+            packed.tensor(f"{source}.{short}.b", outputs),
+        )
         return _write_linear(writer, f"{name}.{role}", value, weight, shift)
 
     query = linear("query", hidden, "q", size, size)

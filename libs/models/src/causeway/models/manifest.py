@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -21,17 +22,25 @@ class FileRecord(msgspec.Struct, frozen=True, kw_only=True):
     mtime_ns: int
 
 
+class Space(msgspec.Struct, frozen=True, kw_only=True):
+    """One precision of an embedding model. `digest` covers all that decides its vectors, `files` are what it loads."""
+
+    digest: str
+    files: list[str]
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """`spaces` maps a precision to the digest of all that decides its vectors; it is empty for a generator."""
+    """`recipe` digests the registry entry and the builder; `spaces`, by precision, is empty for a generator."""
 
     name: str
     licence: str
-    source_sha256: str
-    builder: str
+    recipe: str
     files: dict[str, FileRecord]
-    spaces: dict[str, str] = {}
+    spaces: dict[str, Space] = {}
     dims: int = 0
     tokens_max: int = 0
+    query_prefix: str = ""
+    passage_prefix: str = ""
 
 
 def sha256_of(path: Path) -> str:
@@ -58,19 +67,24 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of `folder`; raises ModelMissing without one and ModelMismatch when it can not be read."""
     path = folder / MANIFEST_NAME
     if not path.is_file():
-        raise ModelMissing(f"{folder} holds no installed model; run `causeway model fetch embedding`, or name its folder.")
+        raise ModelMissing(f"{folder} holds no installed model; run `causeway model fetch`, or name another folder.")
     try:
         return msgspec.json.decode(path.read_bytes(), type=Manifest)
     except msgspec.DecodeError as error:
         raise ModelMismatch(f"{path} can not be read ({error}); delete {folder} and fetch again.") from error
 
 
-def verify_file(folder: Path, name: str, record: FileRecord) -> None:
-    """Raises unless the file is the recorded one; hashes it only when size and mtime differ from the stamp."""
-    path = folder / name
-    if not path.is_file():
+def verify_files(folder: Path, manifest: Manifest, names: Iterable[str]) -> None:
+    """Raises ModelMissing or ModelMismatch unless the named files are the recorded ones."""
+    for name in names:
+        _verify_file(folder, folder / name, manifest.files.get(name))
+
+
+def _verify_file(folder: Path, path: Path, record: FileRecord | None) -> None:
+    if record is None or not path.is_file():
         raise ModelMissing(f"{path} is missing; delete {folder} and fetch again.")
     stat = path.stat()
+    # The stamp of a file that was hashed when it was installed; hashing again would cost a second at each start.
     if (stat.st_size, stat.st_mtime_ns) == (record.size_bytes, record.mtime_ns):
         return
     if stat.st_size != record.size_bytes or sha256_of(path) != record.sha256:

