@@ -14,6 +14,8 @@ CHARACTERS_MAX = 4000
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0002ffff]")
 _KANA = re.compile(r"[\u3040-\u30ff]")
 _HANGUL = re.compile(r"[\uac00-\ud7af\u1100-\u11ff]")
+# Characters that a Chinese clause can hardly do without, and that names hardly hold.
+_HAN_FUNCTION = re.compile(r"[的是了吗嗎谁誰哪怎么麼什多少几幾何为為在有和]")
 _WORD = re.compile(r"[^\W\d_]+")
 _LATIN_WORD = re.compile(r"[a-z\u00c0-\u024f]+(?:'[a-z]+)?")
 # Function words that French, Spanish, German, Italian and Portuguese use often and English hardly ever.
@@ -37,7 +39,7 @@ def detect(text: str) -> Language:
     if hangul > max(han, len(words)):
         return "ko"
     # A Chinese word is about two characters long; a Chinese sentence full of English names stays Chinese.
-    if han and han >= len(words) / 2:
+    if han and (han >= len(words) or (han >= len(words) / 2 and _HAN_FUNCTION.search(head))):
         return "zh"
     return _of_words(words)
 

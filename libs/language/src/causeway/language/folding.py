@@ -1,7 +1,7 @@
 """Folds text to one written form for search: NFKC, lower case, Simplified characters.
 
-`folds.txt` holds three lines: Traditional characters, their Simplified partners in the same order, and the characters that
-exist in Simplified text only. It is derived from OpenCC's TSCharacters and STCharacters (Apache-2.0).
+`folds.txt` holds three lines: Traditional characters, their Simplified partners in the same order, and the characters
+that exist in Simplified text only. It is derived from OpenCC's TSCharacters and STCharacters (Apache-2.0).
 """
 
 import unicodedata

@@ -1,1 +1,34 @@
-"""Lexical search, learned fusion of dense and lexical scores, and reading: pure functions, proven alone."""
+"""Lexical search, learned fusion of dense and lexical scores, and reading: pure functions over arrays."""
+
+from causeway.retrieval.answerability import Verdict, judge
+from causeway.retrieval.fusion import CANDIDATES_PER_LIST, Candidate, Ranked, gather, rank
+from causeway.retrieval.lexical import IndexFullError, LexicalIndex, Match
+from causeway.retrieval.lines import LINES_MAX, Line, split
+from causeway.retrieval.passage import Passage
+from causeway.retrieval.question import AnswerKind, Question, ask
+from causeway.retrieval.reading import AnswerSpan, Reading, read
+from causeway.retrieval.reranking import rerank
+
+__all__ = [
+    "CANDIDATES_PER_LIST",
+    "LINES_MAX",
+    "AnswerKind",
+    "AnswerSpan",
+    "Candidate",
+    "IndexFullError",
+    "LexicalIndex",
+    "Line",
+    "Match",
+    "Passage",
+    "Question",
+    "Ranked",
+    "Reading",
+    "Verdict",
+    "ask",
+    "gather",
+    "judge",
+    "rank",
+    "read",
+    "rerank",
+    "split",
+]

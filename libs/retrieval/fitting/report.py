@@ -1,0 +1,88 @@
+"""What a fit reached on the half that it did not see, as a Markdown table."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from causeway.retrieval import Reading, judge, read
+from causeway.retrieval.models import AnswerabilityFile, ReadingFile
+from libs.retrieval.fitting.stages import Case, Stage, document_of
+
+# `first look` is the order before lines are read; the last two: shares answered with and without the right passage.
+COLUMNS = ("BM25", "dense", "first look", "hybrid", "MRR@10", "holds: 1 line", "holds", "AUROC", "answered", "withheld")
+
+
+@dataclass(frozen=True)
+class Report:
+    """Cases in their final order; `half` was fitted on and is left out, except in sets that were not fitted."""
+
+    stages: Sequence[Stage]
+    cases: Sequence[Sequence[Case]]
+    withheld: Sequence[Sequence[Case]]
+    half: int | None
+
+    def text(self, reader: ReadingFile, judge_file: AnswerabilityFile) -> str:
+        """Return the table."""
+        lines = [
+            f"| set | questions | {' | '.join(COLUMNS)} |",
+            "|---" * (len(COLUMNS) + 2) + "|",
+        ]
+        for stage, cases, withheld in zip(self.stages, self.cases, self.withheld, strict=True):
+            kept = [self._seen(stage, group) for group in (cases, withheld)]
+            lines.append(self._row(stage, kept[0], kept[1], reader, judge_file))
+        return "\n".join(lines)
+
+    def _seen(self, stage: Stage, cases: Sequence[Case]) -> list[Case]:
+        return [case for case in cases if not stage.corpus.fitted or case.asked.half != self.half]
+
+    def _row(
+        self, stage: Stage, cases: list[Case], withheld: list[Case], reader: ReadingFile, judge_file: AnswerabilityFile
+    ) -> str:
+        readings = [read(case.question, case.ranked, case.lines, case.cosines, reader) for case in cases]
+        empty = [read(case.question, case.ranked, case.lines, case.cosines, reader) for case in withheld]
+        chances = _chances(cases, readings, judge_file), _chances(withheld, empty, judge_file)
+        numbers = [
+            _mean([bool(case.lexical_ids) and case.right(case.lexical_ids[0]) for case in cases]),
+            _mean([case.right(case.dense_ids[0]) for case in cases]),
+            _mean(
+                [
+                    case.right(max(case.ranked, key=lambda one: one.features.get("first_look", -9)).chunk_id)
+                    for case in cases
+                ]
+            ),
+            _mean([case.right(case.ranked[0].chunk_id) for case in cases]),
+            _mean([_reciprocal(case) for case in cases]),
+            _mean(
+                [
+                    bool(found.spans) and case.holds(found.spans[0].text)
+                    for case, found in zip(cases, readings, strict=True)
+                ]
+            ),
+            _mean([any(case.holds(s.text) for s in found.spans) for case, found in zip(cases, readings, strict=True)]),
+            _auroc(*chances),
+            _mean(chances[0] >= judge_file.threshold),
+            _mean(chances[1] >= judge_file.threshold),
+        ]
+        return f"| {stage.corpus.name} | {len(cases)} | " + " | ".join(f"{number:.3f}" for number in numbers) + " |"
+
+
+def _mean(values: Sequence[float] | NDArray[np.bool_]) -> float:
+    return float(np.mean(values)) if len(values) else 0.0
+
+
+def _chances(cases: Sequence[Case], readings: Sequence[Reading], file: AnswerabilityFile) -> NDArray[np.float64]:
+    pairs = zip(cases, readings, strict=True)
+    return np.array([judge(case.question, case.ranked, reading, file).probability for case, reading in pairs])
+
+
+def _auroc(held: NDArray[np.float64], withheld: NDArray[np.float64]) -> float:
+    ordered = np.sort(withheld)
+    below = np.searchsorted(ordered, held, "left") + np.searchsorted(ordered, held, "right")
+    return float(below.mean() / 2 / max(1, len(ordered)))
+
+
+def _reciprocal(case: Case) -> float:
+    documents = list(dict.fromkeys(document_of(one.chunk_id) for one in case.ranked))[:10]
+    return next((1 / (at + 1) for at, key in enumerate(documents) if key in case.asked.right), 0.0)

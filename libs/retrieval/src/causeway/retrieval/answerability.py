@@ -1,0 +1,109 @@
+"""Whether the evidence answers the question at all: a logistic model per group of languages over all features."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from causeway.retrieval.fusion import Ranked
+from causeway.retrieval.models import AnswerabilityFile, LogisticFile, shipped_answerability
+from causeway.retrieval.question import Question
+from causeway.retrieval.reading import Reading
+
+# How many candidates the spread of scores is taken over.
+FIELD_SIZE = 20
+FEATURES = (
+    "dense_top",
+    "dense_lead",
+    "dense_spread",
+    "centred_top",
+    "centred_lead",
+    "lexical_top",
+    "lexical_lead",
+    "coverage_top",
+    "coverage_most",
+    "context_coverage_top",
+    "first_look_lead",
+    "rank_belief",
+    "dense_rank",
+    "lexical_rank",
+    "line_cosine",
+    "line_coverage",
+    "line_belief",
+    "lines_agree",
+    "terms",
+    "length",
+)
+GROUPS = ("zh", "en", "cross")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The probability that the evidence answers, whether that is enough to answer, and the features behind it."""
+
+    probability: float = 0.0
+    answers: bool = False
+    features: dict[str, float] = field(default_factory=dict)
+
+
+def judge(
+    question: Question, ranked: Sequence[Ranked], reading: Reading, model: AnswerabilityFile | None = None
+) -> Verdict:
+    """Judge the reading of the reranked candidates; nothing found is an abstention."""
+    if not ranked or not reading.spans:
+        return Verdict()
+    used = model or shipped_answerability()
+    values = features(question, ranked, reading)
+    chance = _probability(used.models[group(question, ranked)], values)
+    return Verdict(probability=chance, answers=chance >= used.threshold, features=values)
+
+
+def group(question: Question, ranked: Sequence[Ranked]) -> str:
+    """Return which model judges: that of the language of question and best passage, or `cross` where they differ."""
+    if ranked[0].candidate.passage.language != question.language:
+        return "cross"
+    return "zh" if question.language == "zh" else "en"
+
+
+def _probability(model: LogisticFile, values: dict[str, float]) -> float:
+    logit = model.bias + sum(weight * values[name] for name, weight in zip(model.features, model.weights, strict=True))
+    return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, logit))))
+
+
+def features(question: Question, ranked: Sequence[Ranked], reading: Reading) -> dict[str, float]:
+    """Return FEATURES by name. A lead is the distance to the best other candidate in the same score."""
+    best = ranked[0].candidate
+    rest = [one.candidate for one in ranked[1 : FIELD_SIZE + 1]]
+    dense = np.array([best.dense, *(other.dense for other in rest)])
+    span = reading.spans[0]
+    return {
+        "dense_top": best.dense,
+        "dense_lead": best.dense - max((other.dense for other in rest), default=best.dense),
+        "dense_spread": float((best.dense - dense.mean()) / (dense.std() + 0.01)),
+        "centred_top": best.centred,
+        "centred_lead": best.centred - max((other.centred for other in rest), default=best.centred),
+        "lexical_top": best.lexical,
+        "lexical_lead": best.lexical - max((other.lexical for other in rest), default=0.0),
+        "coverage_top": best.coverage,
+        "coverage_most": max(one.candidate.coverage for one in ranked),
+        "context_coverage_top": best.context_coverage,
+        "first_look_lead": min(5.0, -_first_look(ranked[1]) if len(ranked) > 1 else 5.0),
+        "rank_belief": _belief([one.score for one in ranked]),
+        "dense_rank": ranked[0].features["dense_rank"],
+        "lexical_rank": ranked[0].features["lexical_rank"],
+        "line_cosine": reading.features["line_cosine"],
+        "line_coverage": reading.features["coverage"] / 4,
+        "line_belief": reading.score,
+        "lines_agree": float(span.chunk_id == ranked[0].chunk_id),
+        "terms": math.log1p(len(question.terms)),
+        "length": math.log1p(len(best.passage.text)),
+    }
+
+
+def _first_look(one: Ranked) -> float:
+    return one.features.get("first_look", -5.0)
+
+
+def _belief(scores: Sequence[float]) -> float:
+    return 1.0 / sum(math.exp(max(-30.0, score - scores[0])) for score in scores)
