@@ -19,7 +19,7 @@ from causeway.models.tokens import TokenReader, open_tokens
 
 Precision = Literal["int8", "fp32"]
 # Padded tokens of one call. More than this falls out of a CPU's cache and halves the speed (measured).
-CALL_TOKENS_MAX: dict[Device, int] = {"cpu": 320, "cuda": 16384}
+CALL_TOKENS_MAX: dict[Device, int] = {"cpu": 384, "cuda": 16384}
 
 Vectors = NDArray[np.float32]
 
