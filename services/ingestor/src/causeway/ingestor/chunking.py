@@ -1,7 +1,7 @@
-"""Blocks to chunks: by sections, then where the text itself says. An edit moves few cuts, because none depends on place.
+"""Blocks to chunks: by sections, then where the text itself says. No cut depends on place, so an edit moves few.
 
 Within a section the hash of a unit (paragraph, row or sentence) decides whether a chunk ends after it; see FastCDC
-(Xia et al., 2016) for the idea, here over units instead of bytes. There is no overlap: the title and headings are context.
+(Xia et al., 2016) for the idea, here over units instead of bytes. No overlap: title and headings are the context.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ _ORPHAN_SHARE = 0.15
 
 
 class Measure(msgspec.Struct, frozen=True, kw_only=True):
-    """Sizes in Latin letters. 800 is about 300 Chinese characters; `max` and `context_max` fit 512 model tokens together."""
+    """Sizes in Latin letters; 800 is 300 Chinese characters. `max` and `context_max` together fit 512 model tokens."""
 
     target: int = 800
     min_share: float = 0.4
@@ -52,14 +52,13 @@ class _Unit:
     block: Block
 
 
-_CJK = (
-    r"\u2e80-\u303f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff\uac00-\ud7af"
-)
+_CJK = r"\u2e80-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uffef\U00020000-\U0003ffff\uac00-\ud7af"
 _WIDE = re.compile(f"[{_CJK}]")
 _DENSE = re.compile(rf"[^A-Za-z\s{_CJK}]")
 # Kept apart from causeway.language on purpose: a better sentence splitter there must not embed every site anew.
 _SENTENCE_END = re.compile(r"(?<=[。！？；])|(?<=[.!?;])(?=\s)|(?<=\n)")
-_CLAUSE_END = re.compile(r"(?<=[，、,:：|])|(?<=\s)")
+_CLAUSE_END = re.compile(r"(?<=[，、：])|(?<=[,:|])(?=\s)")
+_WORD_END = re.compile(r"(?<=\s)")
 
 
 def weight(text: str) -> float:
@@ -113,7 +112,7 @@ def _pieces(block: Block, measure: Measure) -> list[str]:
         return [text]
     pieces: list[str] = []
     for sentence in _SENTENCE_END.split(text):
-        pieces += [sentence] if weight(sentence) <= measure.target else _split_long(sentence, measure)
+        pieces += [sentence] if weight(sentence) <= measure.max else _split_long(sentence, measure)
     return [piece for piece in pieces if piece]
 
 
@@ -122,14 +121,19 @@ def _split_long(sentence: str, measure: Measure) -> list[str]:
     room = measure.target / 2
     pieces: list[str] = []
     held, held_weight = "", 0.0
-    for clause in _CLAUSE_END.split(sentence):
-        for part in _cut_hard(clause, room):
-            size = weight(part)
-            if held and held_weight + size > room:
-                pieces.append(held)
-                held, held_weight = "", 0.0
-            held, held_weight = held + part, held_weight + size
+    for part in _clauses(sentence, room):
+        size = weight(part)
+        if held and held_weight + size > room:
+            pieces.append(held)
+            held, held_weight = "", 0.0
+        held, held_weight = held + part, held_weight + size
     return [*pieces, held]
+
+
+def _clauses(sentence: str, room: float) -> Iterator[str]:
+    for clause in _CLAUSE_END.split(sentence):
+        for words in [clause] if weight(clause) <= room else _WORD_END.split(clause):
+            yield from _cut_hard(words, room)
 
 
 def _cut_hard(text: str, room: float) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Ids that say nothing to who does not hold the site's chunk key: of chunks by what is embedded, of documents by name."""
+"""Ids that say nothing without the site's chunk key: of chunks by what is embedded, of documents by name."""
 
 import hashlib
 import unicodedata

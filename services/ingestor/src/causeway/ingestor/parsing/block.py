@@ -29,7 +29,7 @@ class Code(enum.StrEnum):
     MISSING = "body_missing"
 
 
-class ParseFailure(Exception):  # noqa: N818 - it is the document's outcome, not an error of the program
+class ParseFailure(Exception):
     """The document can not become knowledge: `code` for machines, `reason` for people, with the mend."""
 
     def __init__(self, code: Code, reason: str) -> None:

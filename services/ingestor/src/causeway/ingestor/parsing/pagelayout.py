@@ -21,6 +21,9 @@ _ITEM = re.compile(
     r"^\s*(?:[•●○■□◆▪‣·–—*-]\s|\(?(?:\d{1,3}|[a-z]|[ivx]{1,4})[.)]\s|[（(]?[一二三四五六七八九十]{1,3}[、）)])"
 )
 _ENDS = re.compile(r"[.!?:;。！？：；…”』」）)]$")
+_FIGURES = re.compile(
+    r"(?:^|\s)[($¥€-]*\d[\d.,]*[%)]*(?:\s+(?:[($¥€-]*\d[\d.,]*[%)]*|[$—–-]))+$|\s[—–-]\s+[($]*\d[\d.,]*[%)]*$"
+)
 _TERMINAL = ("。", ".", "，", ",", "；", ";", "、")
 _HYPHENS = "\x02\ufffe\u00ad"
 
@@ -195,8 +198,18 @@ def _glue(above: Line, below: Line, edge: float) -> str:
         return SOFT_BREAK
     word = below.text[:1] if below.text[:1] >= "\u2e80" else below.text.split(maxsplit=1)[0]
     width = sum(1.0 if character >= "\u2e80" else 0.5 for character in word) * max(1.0, below.size)
+    if _is_figures(above.text):
+        return "\n"
+    if abs(above.right - below.right) < 1.2 * above.size and abs(above.left - below.left) < 3 * above.size:
+        # Two lines that end at the same place are justified: the text flows on.
+        return SOFT_BREAK
     room = edge - above.right
     return "\n" if room > width + 0.6 * above.size else SOFT_BREAK
+
+
+def _is_figures(text: str) -> bool:
+    """A table row: it ends in two numbers."""
+    return _FIGURES.search(text) is not None
 
 
 def _emit(group: list[tuple[Line, str]], level: int | None, outline: Outline) -> None:

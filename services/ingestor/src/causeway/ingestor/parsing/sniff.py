@@ -89,8 +89,8 @@ _HTML_HEAD = re.compile(r"^\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype
 _HTML_TAG = re.compile(r"<(?:p|div|table|h[1-6]|ul|ol|li|span|br|a|meta|title|section)\b[^>]*>", re.I)
 _ROOT = re.compile(r"^(?:\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[.*?\])?\s*>)*<([A-Za-z_][\w:.-]*)[\s>/]", re.S)
 _HTML_NAMES = frozenset({
-    "html", "head", "body", "p", "div", "table", "h1", "h2", "h3", "ul", "ol", "span", "br", "a", "b", "meta", "section",
-    "article", "font", "center", "img", "link", "style", "script", "title", "main", "header", "pre", "hr",
+    "html", "head", "body", "p", "div", "table", "h1", "h2", "h3", "ul", "ol", "span", "br", "a", "b", "meta",
+    "section", "article", "font", "center", "img", "link", "style", "script", "title", "main", "header", "pre", "hr",
 })  # fmt: skip
 _MAIL_HEADER = re.compile(
     r"^(From|To|Subject|Date|Message-ID|MIME-Version|Received|Return-Path|Content-Type):", re.I | re.M
@@ -214,11 +214,12 @@ def _structured(body: bytes, text: str, expected: str) -> str:
         if kind:
             return kind
     if stripped.startswith("<") and expected not in (MARKDOWN, LATEX, ASCIIDOC, ORG, RST):
-        root = _ROOT.match(stripped)
-        if root and root.group(1).lower() not in _HTML_NAMES and expected != HTML:
-            return XML
-        if expected == HTML or root:
+        match = _ROOT.match(stripped)
+        root = match.group(1).lower() if match else ""
+        if root == "html" or expected == HTML:
             return HTML
+        if root:
+            return HTML if root in _HTML_NAMES and expected != XML and not stripped.startswith("<?xml") else XML
     return ""
 
 
