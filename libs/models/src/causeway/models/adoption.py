@@ -10,8 +10,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from causeway.models.errors import ModelMismatch
-from causeway.models.graph import ATTENTION_MASK, EMBEDDING, INPUT_IDS
 from causeway.models.registry import Pooling
+from causeway.models.signature import ATTENTION_MASK, EMBEDDING, INPUT_IDS
 
 TOKEN_TYPES = "token_type_ids"  # noqa: S105 - an input's name.
 _HIDDEN_RANK, _POOLED_RANK = 3, 2

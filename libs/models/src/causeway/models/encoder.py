@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from causeway.models.batching import plan_batches
 from causeway.models.errors import ModelError
-from causeway.models.graph import ATTENTION_MASK, EMBEDDING, INPUT_IDS
 from causeway.models.manifest import Manifest, read_manifest, verify_files
 from causeway.models.session import Device, open_session
+from causeway.models.signature import ATTENTION_MASK, EMBEDDING, INPUT_IDS, Precision, graph_name
 from causeway.models.tokens import TokenReader, open_tokens
 
-Precision = Literal["int8", "fp32"]
 # Padded tokens of one call. More than this falls out of a CPU's cache and halves the speed (measured).
 CALL_TOKENS_MAX: dict[Device, int] = {"cpu": 384, "cuda": 16384}
 
@@ -28,11 +27,6 @@ class Session(Protocol):
     """The one call of an ONNX Runtime session that the encoder makes."""
 
     def run(self, output_names: Sequence[str] | None, input_feed: dict[str, Any], /) -> Sequence[Any]: ...
-
-
-def graph_name(precision: Precision) -> str:
-    """The file name of the graph at a precision."""
-    return f"model.{precision}.onnx"
 
 
 @dataclass(frozen=True)

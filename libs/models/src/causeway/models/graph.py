@@ -9,10 +9,10 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from causeway.models.packed import Floats, PackedWeights, Shape
+from causeway.models.signature import ATTENTION_MASK, EMBEDDING, INPUT_IDS
 
 OPSET = 17
 IR_VERSION = 8
-INPUT_IDS, ATTENTION_MASK, EMBEDDING = "input_ids", "attention_mask", "embedding"
 # Finite, so that a row of nothing but padding stays a number.
 MASKED_SCORE = -1e4
 

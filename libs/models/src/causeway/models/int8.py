@@ -13,8 +13,6 @@ from onnx import TensorProto, helper, numpy_helper
 
 from causeway.models.packed import Floats
 
-# Part of every INT8 model id: raise it when the same FP32 graph would give other vectors.
-INT8_RECIPE = "rows-1"
 CONTRIB_DOMAIN = "com.microsoft"
 # A smaller table is not worth the rounding.
 TABLE_ROWS_MIN = 4096

@@ -10,14 +10,16 @@ import msgspec
 import numpy as np
 
 from causeway.models.agreement import compare_rankings, compare_vectors, hits, rank
-from causeway.models.assembly import int8_digest, record_files
+from causeway.models.assembly import record_files
 from causeway.models.devset import DevSet, load_devset
-from causeway.models.encoder import Encoder, Vectors, graph_name
+from causeway.models.encoder import Encoder, Vectors
 from causeway.models.errors import ModelError
 from causeway.models.graphfile import load_graph, save_graph
 from causeway.models.int8 import quantize_graph
 from causeway.models.manifest import Space, read_manifest, verify_files, write_manifest
 from causeway.models.parts import Progress
+from causeway.models.recipe import int8_digest
+from causeway.models.signature import Precision, graph_name
 from causeway.models.store import silent
 from causeway.models.tokens import JSON_NAME, SENTENCEPIECE_NAME
 
@@ -139,7 +141,7 @@ def _report(fp32: _Timed, int8: _Timed, dev: DevSet, sizes: tuple[int, int], thr
     )
 
 
-def _weight_bytes(folder: Path, precision: str) -> int:
+def _weight_bytes(folder: Path, precision: Precision) -> int:
     manifest = read_manifest(folder)
     names = manifest.spaces[precision].files
     return sum(manifest.files[name].size_bytes for name in names if name not in (SENTENCEPIECE_NAME, JSON_NAME))

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from causeway.models.assembly import assemble, recipe_of
 from causeway.models.errors import ModelError, ModelLocked, ModelMismatch, ModelMissing
 from causeway.models.hub import write_hub_file
 from causeway.models.manifest import Manifest, read_manifest, record_of, sha256_of, verify_files, write_manifest
 from causeway.models.parts import Progress, write_parts
+from causeway.models.recipe import recipe_of
 from causeway.models.registry import HubSource, ModelFile, ModelSpec, PathSource, Registry, load_registry
 from causeway.models.settings import Hub, ModelSettings
 
@@ -101,6 +101,9 @@ class ModelStore:
         if spec.format == "gguf":
             manifest = _keep_file(spec, sources, draft)
         else:
+            # Imported here: onnx and protobuf cost a service 40 MB that only an installation needs.
+            from causeway.models.assembly import assemble
+
             manifest = assemble(spec, sources, draft, lambda line: self._progress(f"{spec.name}: {line}"))
         shutil.rmtree(sources_folder)
         return manifest
