@@ -15,7 +15,7 @@ from causeway.proto.chunks import Manifest, Place
 KEK = bytes(range(32))
 KB = "handbook"
 DIMS = 384
-CREATED = "2026-01-01T00:00:00Z"
+CREATED = 1_767_225_600_000_000_000
 
 
 def chunk_id(text: str, kb: str = KB) -> bytes:
@@ -66,7 +66,7 @@ def revision(
     return Revision(seq=seq, manifest=manifest)
 
 
-def batch(*entries: Chunk | Revision, created: str = CREATED) -> Batch:
+def batch(*entries: Chunk | Revision, created: int = CREATED) -> Batch:
     """Entries in log order, with the watermark after the last."""
     return Batch(
         chunks=[entry for entry in entries if isinstance(entry, Chunk)],

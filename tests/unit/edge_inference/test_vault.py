@@ -156,8 +156,8 @@ def test_a_dropped_chunk_that_was_published_again_after_its_manifest_waits_for_a
 def test_a_manifest_of_another_log_says_nothing_about_what_may_be_purged_from_this_one(tmp_path: Path) -> None:
     vault = open_vault(tmp_path)
     vault.apply(document("a", ["one"], number=1, seq=500))
-    vault.restart_log("later")
-    vault.apply(batch(revision("a", [], 2, seq=3), created="later"))
+    vault.restart_log(CREATED + 1)
+    vault.apply(batch(revision("a", [], 2, seq=3), created=CREATED + 1))
     assert vault.idle_chunks(dropped_before_ms=1_000, pending_before_ms=0, limit=10) == []
 
 
@@ -174,8 +174,8 @@ def test_knowledge_bases_do_not_see_each_other(tmp_path: Path) -> None:
 def test_a_log_that_was_made_anew_is_read_from_its_start_and_what_is_held_stays(tmp_path: Path) -> None:
     vault = open_vault(tmp_path)
     vault.apply(document("a", ["one"], number=1, seq=100))
-    vault.restart_log("later")
-    assert (vault.state.seq, vault.state.stream_created) == (0, "later")
+    vault.restart_log(CREATED + 1)
+    assert (vault.state.seq, vault.state.stream_created) == (0, CREATED + 1)
     assert vault.counts() == (1, 1)
     vault.verify()
 

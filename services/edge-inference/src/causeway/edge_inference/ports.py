@@ -1,6 +1,6 @@
 """What edge-inference asks of the parts that can be exchanged: a vector index, an encoder, a local generative model."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -66,7 +66,7 @@ class Generator(Protocol):
     @property
     def model_name(self) -> str: ...
 
-    def generate(self, prompt: Prompt, *, timeout_s: float) -> AsyncIterator[str]:
+    def generate(self, prompt: Prompt, *, timeout_s: float) -> AsyncGenerator[str, None]:
         """Pieces of text as they come. Raises GenerationError when there is no usable text within the time."""
         ...
 

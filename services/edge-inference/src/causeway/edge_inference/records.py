@@ -49,11 +49,11 @@ class ChunkRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DocumentRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The sealed part of a document: its manifest, and where in which log that stood."""
+    """The sealed part of a document: its manifest, and where in which generation of the log that stood."""
 
     manifest: Manifest
     seq: int
-    stream_created: str
+    generation: int
 
 
 class _StoredChunk(msgspec.Struct, frozen=True, array_like=True):

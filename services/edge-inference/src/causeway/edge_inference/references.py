@@ -1,7 +1,10 @@
 """Which document names which chunk, and which chunks no document names: keys only, nothing that needs a seal."""
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+_NAMED_AMONG = "SELECT DISTINCT chunk FROM reference WHERE kb = ? AND chunk IN ({})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,11 @@ class References:
         """Whether any document names the chunk."""
         query = "SELECT 1 FROM reference WHERE kb = ? AND chunk = ? LIMIT 1"
         return self._sql.execute(query, (kb, chunk)).fetchone() is not None
+
+    def named_among(self, kb: int, chunks: Sequence[bytes]) -> set[bytes]:
+        """Those of at most some hundred chunks that some document names."""
+        query = _NAMED_AMONG.format(",".join("?" * len(chunks)))
+        return {chunk for (chunk,) in self._sql.execute(query, (kb, *chunks))}
 
     def named_chunks(self, kb: int) -> set[bytes]:
         """All chunks of a knowledge base that some document names."""

@@ -8,7 +8,8 @@ LAYOUT = 1
 DATABASE = "vault.db"
 _APPLICATION_ID = 0x43415553
 
-# `record` holds every sealed thing, `reference` which document names which chunk, `idle` which chunks none names.
+# `record` holds every sealed thing, `reference` which document names which chunk, `idle` which chunks none names,
+# `announcement` which revisions took effect and have not been told of.
 _TABLES = """
 CREATE TABLE record (
     kind INTEGER NOT NULL, kb INTEGER NOT NULL, id BLOB NOT NULL, version INTEGER NOT NULL, kid TEXT NOT NULL,
@@ -19,6 +20,8 @@ CREATE INDEX reference_chunk ON reference (kb, chunk);
 CREATE TABLE idle (
     kb INTEGER NOT NULL, chunk BLOB NOT NULL, since_ms INTEGER NOT NULL, below_seq INTEGER NOT NULL,
     PRIMARY KEY (kb, chunk)) WITHOUT ROWID;
+CREATE TABLE announcement (kb INTEGER NOT NULL, document BLOB NOT NULL, revision INTEGER NOT NULL,
+    PRIMARY KEY (kb, document)) WITHOUT ROWID;
 """
 
 

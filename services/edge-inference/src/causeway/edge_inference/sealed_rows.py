@@ -2,7 +2,7 @@
 
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,8 @@ from causeway.edge_inference.envelope import TAG_BYTES, BrokenSealError, Digest,
 from causeway.edge_inference.errors import VaultTamperedError
 
 _SCAN_ROWS = 500
+_IDS_PER_QUERY = 500
+_MANY_OF_KB = "SELECT id, version, kid, sealed FROM record WHERE kind = ? AND kb = ? AND id IN ({})"
 _ALL_OF_KIND = "SELECT kb, id, version, kid, sealed FROM record WHERE kind = ?"
 _ALL_OF_KB = f"{_ALL_OF_KIND} AND kb = ?"
 
@@ -66,6 +68,16 @@ class SealedRows:
             return None
         version, kid, sealed = row
         return Held(version, self.envelope.open(Slot(kind, kb, row_id, version), kid, sealed))
+
+    def get_many(self, kind: Kind, kb: int, row_ids: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The records of those places that hold one. Raises BrokenSealError when one is not what was sealed."""
+        opened: dict[bytes, bytes] = {}
+        for start in range(0, len(row_ids), _IDS_PER_QUERY):
+            part = row_ids[start : start + _IDS_PER_QUERY]
+            query = _MANY_OF_KB.format(",".join("?" * len(part)))
+            for row_id, version, kid, sealed in self._sql.execute(query, (kind, kb, *part)):
+                opened[row_id] = self.envelope.open(Slot(kind, kb, row_id, version), kid, sealed)
+        return opened
 
     def version_of(self, kind: Kind, kb: int, row_id: bytes) -> int | None:
         """The version in a place, without opening it."""

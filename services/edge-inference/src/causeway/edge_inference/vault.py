@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from causeway.edge_inference import schema
+from causeway.edge_inference.announcements import Announcements
 from causeway.edge_inference.envelope import BrokenSealError, Digest, Envelope, Kind, Slot
 from causeway.edge_inference.errors import VaultVersionError
 from causeway.edge_inference.keys import Keyring
@@ -20,14 +21,18 @@ from causeway.proto.chunks import Manifest
 
 ChunkKey = tuple[str, bytes]
 ClockMs = Callable[[], int]
-_STATE_ID = b"state"
+STATE_ID = b"state"
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of the log is in the vault, and the digest of the rows that came of it."""
+    """How much of which log is in the vault, and the digest of the rows that came of it.
+
+    `generation` counts how often the log began anew; sequences of different generations can not be compared.
+    """
 
     seq: int = 0
-    stream_created: str = ""
+    stream_created: int = 0
+    generation: int = 0
     digest: bytes = Digest().to_bytes()
     commits: int = 0
     seals: int = 0
@@ -40,7 +45,7 @@ class Batch:
     chunks: Sequence[Chunk] = ()
     revisions: Sequence[Revision] = ()
     seq: int
-    stream_created: str
+    stream_created: int
 
 
 @dataclass(kw_only=True)
@@ -51,6 +56,12 @@ class Change:
     unindexed: set[ChunkKey] = field(default_factory=set)
     revisions: list[Manifest] = field(default_factory=list)
     missing: set[ChunkKey] = field(default_factory=set)
+
+
+def read_state(rows: SealedRows) -> State:
+    """The state that the last commit left."""
+    held = rows.get(Kind.STATE, 0, STATE_ID)
+    return State() if held is None else msgspec.msgpack.decode(held.record, type=State)
 
 
 def wall_clock_ms() -> int:
@@ -72,10 +83,11 @@ class Vault:
         self.ring = ring
         self._rows = SealedRows(self._sql, Envelope(ring))
         self._references = References(self._sql)
+        self._announcements = Announcements(self._sql)
         with tampering_named(folder):
             self._check_layout()
             self._numbers = {name.decode(): slot.kb for slot, name in self._rows.each(Kind.KB)}
-            self.state = self._read_state()
+            self.state = read_state(self._rows)
         self._rows.digest = Digest.from_bytes(self.state.digest)
         self._rows.seals = self.state.seals
 
@@ -106,17 +118,17 @@ class Vault:
                 self._rows.put(slot, pack_chunk(chunk.record))
                 touched.add((chunk.kb, chunk.chunk_id))
             for revision in batch.revisions:
-                gained, lost = self._put_revision(revision, batch.stream_created, change)
+                gained, lost = self._put_revision(revision, change)
                 touched |= gained
                 released |= lost
             self._settle(touched, released, change)
             self._put_state(seq=batch.seq, stream_created=batch.stream_created)
         return change
 
-    def restart_log(self, stream_created: str) -> None:
+    def restart_log(self, stream_created: int) -> None:
         """Follow a log that was created anew from its start. What is held stays: newer revisions replace it."""
         with self._transaction():
-            self._put_state(seq=0, stream_created=stream_created)
+            self._put_state(seq=0, stream_created=stream_created, generation=self.state.generation + 1)
 
     def idle_chunks(self, *, dropped_before_ms: int, pending_before_ms: int, limit: int) -> list[IdleChunk]:
         """Chunks that no manifest names: dropped by one before a time, or waiting for one since before another."""
@@ -136,6 +148,18 @@ class Vault:
             removed = sum(self._remove_if_idle(self._number(chunk.kb), chunk) for chunk in chunks)
             self._put_state()
         return removed
+
+    def unannounced(self, limit: int) -> list[Manifest]:
+        """Revisions that took effect and that nobody has been told of."""
+        with self._turn, tampering_named(self.folder):
+            held = [self._held_document(kb, key) for kb, key in self._announcements.first(limit)]
+        return [record.manifest for record in held if record is not None]
+
+    def announced(self, manifests: Sequence[Manifest]) -> None:
+        """These have been told of. A newer revision that came meanwhile still waits."""
+        with self._transaction():
+            for manifest in manifests:
+                self._announcements.remove(self._number(manifest.kb), manifest.document_key, manifest.revision)
 
     def verify(self) -> None:
         """Sum all rows and compare with the sealed digest, and the references with the manifests.
@@ -198,9 +222,7 @@ class Vault:
                 self.state, self._rows.digest, self._rows.seals, self._numbers = before
                 raise
 
-    def _put_revision(
-        self, revision: Revision, stream_created: str, change: Change
-    ) -> tuple[set[ChunkKey], dict[ChunkKey, int]]:
+    def _put_revision(self, revision: Revision, change: Change) -> tuple[set[ChunkKey], dict[ChunkKey, int]]:
         """Store a manifest unless a newer one is held.
 
         Returns the chunks that it names newly, and those that it names no longer, each with the sequence of the
@@ -213,12 +235,13 @@ class Vault:
             return set(), {}
         kind, other = (Kind.TOMBSTONE, Kind.DOCUMENT) if manifest.deleted else (Kind.DOCUMENT, Kind.TOMBSTONE)
         self._rows.drop(other, kb, key)
-        record = DocumentRecord(manifest=manifest, seq=revision.seq, stream_created=stream_created)
+        record = DocumentRecord(manifest=manifest, seq=revision.seq, generation=self.state.generation)
         self._rows.put(Slot(kind, kb, key, manifest.revision), pack_document(record))
         change.revisions.append(manifest)
+        self._announcements.add(kb, key, manifest.revision)
         named = set() if manifest.deleted else {place.chunk_id for place in manifest.places}
         gained, lost = self._references.replace(kb, key, named)
-        stood_at = held.seq if held is not None and held.stream_created == stream_created else 0
+        stood_at = held.seq if held is not None and held.generation == self.state.generation else 0
         return {(manifest.kb, chunk) for chunk in gained}, {(manifest.kb, chunk): stood_at for chunk in lost}
 
     def _held_document(self, kb: int, key: bytes) -> DocumentRecord | None:
@@ -261,15 +284,15 @@ class Vault:
             self._numbers[kb] = number
         return number
 
-    def _put_state(self, *, seq: int | None = None, stream_created: str | None = None) -> None:
-        state = State(
-            seq=self.state.seq if seq is None else seq,
-            stream_created=self.state.stream_created if stream_created is None else stream_created,
+    def _put_state(self, **moved: int) -> None:
+        state = msgspec.structs.replace(
+            self.state,
+            **moved,
             digest=self._rows.digest.to_bytes(),
             commits=self.state.commits + 1,
             seals=self._rows.seals + 1,
         )
-        self._rows.put(Slot(Kind.STATE, 0, _STATE_ID, state.commits), msgspec.msgpack.encode(state))
+        self._rows.put(Slot(Kind.STATE, 0, STATE_ID, state.commits), msgspec.msgpack.encode(state))
         self.state = state
 
     def _check_layout(self) -> None:
@@ -278,7 +301,3 @@ class Vault:
             schema.create_tables(self._sql)
         elif found != schema.LAYOUT:
             raise VaultVersionError(vault=self.folder, found=found, expected=schema.LAYOUT)
-
-    def _read_state(self) -> State:
-        held = self._rows.get(Kind.STATE, 0, _STATE_ID)
-        return State() if held is None else msgspec.msgpack.decode(held.record, type=State)

@@ -1,7 +1,8 @@
 """Reads of a vault by the side of its writer: one reader per thread, each with a connection of its own."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from causeway.edge_inference.envelope import Kind
 from causeway.edge_inference.records import ChunkRecord, unpack_chunk, unpack_document
 from causeway.edge_inference.references import References
 from causeway.edge_inference.sealed_rows import SealedRows, tampering_named
-from causeway.edge_inference.vault import Vault
+from causeway.edge_inference.vault import State, Vault, read_state
 from causeway.proto.chunks import Manifest, Place
 
 _MANIFESTS_MAX = 64
@@ -40,10 +41,31 @@ class VaultReader:
         """Let go of the connection."""
         self._sql.close()
 
+    @contextmanager
+    def snapshot(self) -> Iterator[State]:
+        """Read one state of the vault until the end of the block, whatever is committed meanwhile."""
+        self._sql.execute("BEGIN")
+        try:
+            self._rows.envelope = self._vault.envelope
+            with tampering_named(self._vault.folder):
+                yield read_state(self._rows)
+        finally:
+            self._sql.execute("ROLLBACK")
+
     def chunk(self, kb: str, chunk_id: bytes) -> ChunkRecord | None:
         """A chunk, or None when it is not (or no longer) in the vault."""
         packed = self._open(Kind.CHUNK, kb, chunk_id)
         return None if packed is None else unpack_chunk(packed[1])
+
+    def named_records(self, kb: str, chunk_ids: Sequence[bytes]) -> dict[bytes, ChunkRecord]:
+        """Those of the chunks that a document names now."""
+        number = self._vault.kb_numbers.get(kb)
+        if number is None or not chunk_ids:
+            return {}
+        named = self._references.named_among(number, chunk_ids)
+        with tampering_named(self._vault.folder):
+            packed = self._rows.get_many(Kind.CHUNK, number, [chunk for chunk in chunk_ids if chunk in named])
+        return {chunk: unpack_chunk(record) for chunk, record in packed.items()}
 
     def origins(self, kb: str, chunk_id: bytes) -> list[Origin]:
         """The documents that name a chunk now; none when it has been dropped."""

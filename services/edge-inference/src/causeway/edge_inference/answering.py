@@ -1,0 +1,105 @@
+"""Answers and searches from one replica's vault and indexes. Blocking; each thread has a reader of its own."""
+
+import threading
+from dataclasses import dataclass
+
+from causeway.edge_inference.citing import cite_chunks, cite_documents
+from causeway.edge_inference.finding import Finder, Found, Scored
+from causeway.edge_inference.knowledge_index import KnowledgeIndex, KnowledgeIndexes
+from causeway.edge_inference.problems import EmptyQuestionError, UnknownKbError
+from causeway.edge_inference.stopwatch import Stopwatch
+from causeway.edge_inference.vault import Vault
+from causeway.edge_inference.vault_reader import VaultReader
+from causeway.edge_inference.wording import abstention, abstention_reason
+from causeway.proto.answers import Answer, Ask, Author, Citation, Route, Search, SearchResult
+
+CLOSEST_MAX = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """An answer made of the documents' own sentences, and the passages that it rests on, best first."""
+
+    answer: Answer
+    passages: tuple[str, ...]
+
+
+class Answering:
+    """Everything that an answer cites was in the vault at one watermark: the epoch that the answer names."""
+
+    def __init__(self, site: str, vault: Vault, indexes: KnowledgeIndexes, finder: Finder) -> None:
+        self._site = site
+        self._vault = vault
+        self._indexes = indexes
+        self._finder = finder
+        self._local = threading.local()
+
+    def answer(self, ask: Ask, watch: Stopwatch) -> Answered:
+        """The sentences that answer, or a clear abstention.
+
+        Raises:
+            UnknownKbError, EmptyQuestionError: with what the asker can do about it.
+        """
+        index = self._index(ask.kb, ask.question)
+        reader = self._reader()
+        with reader.snapshot() as state:
+            found = self._finder.find(index, reader, ask.kb, ask.question, ask.language, watch)
+            with watch.part("cite"):
+                cited = self._cited(found)
+                citations = cite_chunks(reader, ask.kb, cited, ask.passages_max)
+        answer = self._worded(ask, found, citations, state.seq, watch)
+        return Answered(answer=answer, passages=tuple(chunk.record.text for chunk in cited))
+
+    def search(self, search: Search, watch: Stopwatch) -> SearchResult:
+        """Documents best first, each by its best chunk.
+
+        Raises:
+            UnknownKbError, EmptyQuestionError: with what the asker can do about it.
+        """
+        index = self._index(search.kb, search.question)
+        reader = self._reader()
+        with reader.snapshot() as state:
+            chunks = self._finder.search(index, reader, search.kb, search.question, search.mode, watch)
+            with watch.part("cite"):
+                passages = cite_documents(reader, search.kb, chunks, search.documents_max)
+        epoch = {self._site: state.seq}
+        return SearchResult(kb=search.kb, passages=passages, epoch=epoch, latency_ms=watch.latency_ms())
+
+    def _cited(self, found: Found) -> list[Scored]:
+        if not found.verdict.answers:
+            return list(found.chunks[:CLOSEST_MAX])
+        by_id = {chunk.chunk_id: chunk for chunk in found.chunks}
+        return [by_id[chunk] for chunk in dict.fromkeys(span.chunk_id for span in found.reading.spans)]
+
+    def _worded(self, ask: Ask, found: Found, citations: list[Citation], seq: int, watch: Stopwatch) -> Answer:
+        answers = found.verdict.answers
+        text = found.reading.text if answers else abstention(found.question.language, closest=bool(citations))
+        return Answer(
+            kb=ask.kb,
+            text=text,
+            sentences=[span.text for span in found.reading.spans] if answers else [],
+            written_by=Author.EXTRACT,
+            route=Route.EDGE,
+            abstained=not answers,
+            reason="" if answers else abstention_reason(found.verdict.probability),
+            language=found.question.language,
+            confidence=round(found.verdict.probability, 4),
+            features={name: round(value, 4) for name, value in found.verdict.features.items()},
+            citations=citations,
+            epoch={self._site: seq},
+            latency_ms=watch.latency_ms(),
+        )
+
+    def _index(self, kb: str, question: str) -> KnowledgeIndex:
+        if not question.strip():
+            raise EmptyQuestionError()
+        index = self._indexes.of(kb)
+        if index is None or len(index) == 0:
+            raise UnknownKbError(kb, self._indexes.names)
+        return index
+
+    def _reader(self) -> VaultReader:
+        if not hasattr(self._local, "reader"):
+            self._local.reader = VaultReader(self._vault)
+        reader: VaultReader = self._local.reader
+        return reader

@@ -1,0 +1,149 @@
+"""Moves a replica along the KNOWLEDGE log, tells STATUS what became searchable, and sweeps what no manifest names."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import Protocol, TypeVar
+
+from causeway.bus import BusError, Delivery, Position, Stored
+from causeway.edge_inference.metrics import Metrics
+from causeway.edge_inference.references import IdleChunk
+from causeway.edge_inference.replica import LogEntry, Replica
+from causeway.edge_inference.vault import ChunkKey
+from causeway.proto import Message, subjects
+from causeway.proto.chunks import Manifest
+from causeway.proto.documents import DocumentStatus, State
+
+SERVICE = "edge-inference"
+_PURGES_AT_ONCE = 8
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Log(Protocol):
+    """The part of the bus that this needs."""
+
+    async def publish(self, subject: str, message: Message, *, msg_id: str) -> object: ...
+
+    async def last_many(self, stream: str, names: Sequence[str]) -> dict[str, Stored]: ...
+
+    async def purge(self, stream: str, subject: str, below_seq: int) -> None: ...
+
+
+class Following:
+    """At least once, in the log's order: vault, then indexes, then statuses, before the watermark is asked for again.
+
+    A status is published after its revision is searchable; it waits in the vault until STATUS has acknowledged it, so
+    that a crash at any moment neither loses nor (by `Nats-Msg-Id`) doubles it.
+    """
+
+    def __init__(
+        self,
+        site: str,
+        log: Log,
+        replica: Replica,
+        storage: Executor,
+        metrics: Metrics,
+        *,
+        clock_ms: Callable[[], int],
+        on_caught_up: Callable[[], None],
+    ) -> None:
+        """`on_caught_up` is called once: from then on this replica's answers are worth giving."""
+        self.caught_up = False
+        self.followed: Callable[[], Position] = Position
+        self._on_caught_up = on_caught_up
+        self._site = site
+        self._log = log
+        self._replica = replica
+        self._storage = storage
+        self._metrics = metrics
+        self._clock_ms = clock_ms
+
+    async def position(self) -> Position:
+        """Where this replica stands, by its vault."""
+        state = self._replica.vault.state
+        return Position(seq=state.seq, stream_created=state.stream_created)
+
+    async def reset(self, position: Position) -> None:
+        """The log was made anew, or lost its end: follow it from its beginning, keep what is held."""
+        _log.warning("KNOWLEDGE is not the log that was followed: reading it from its start, keeping what is held")
+        await self._on_storage(self._replica.vault.restart_log, position.stream_created)
+
+    async def handle(self, deliveries: Sequence[Delivery]) -> None:
+        """Commit a batch, fetch what it lacks, tell what became searchable."""
+        entries = [LogEntry(seq=delivery.stream_seq, message=delivery.message) for delivery in deliveries]
+        missing = await self._on_storage(self._replica.apply, entries, self.followed().stream_created)
+        self._metrics.entries.inc(len(entries))
+        if missing:
+            await self._fetch(missing)
+        await self.announce()
+
+    async def at_end(self) -> None:
+        """The log's end was reached: from here on this replica can answer."""
+        if not self.caught_up:
+            self.caught_up = True
+            _log.info("caught up with KNOWLEDGE", extra={"seq": self._replica.vault.state.seq})
+            self._on_caught_up()
+        await self._on_storage(self._replica.build_indexes)
+        await self.announce()
+
+    async def announce(self) -> None:
+        """Publish the statuses that wait. One that can not be published now waits on."""
+        while manifests := await self._on_storage(self._replica.unannounced):
+            try:
+                await asyncio.gather(*(self._publish_status(manifest) for manifest in manifests))
+            except BusError as error:
+                _log.warning("statuses wait", extra={"reason": str(error)})
+                return
+            await self._on_storage(self._replica.vault.announced, manifests)
+
+    async def sweep(self) -> int:
+        """Erase chunks that no manifest names, first from the log, then from the vault. Returns how many.
+
+        Safe to repeat and to be done by every replica: the log is purged only below the sequence that was seen.
+        """
+        idle = await self._on_storage(self._replica.sweepable)
+        limit = asyncio.Semaphore(_PURGES_AT_ONCE)
+
+        async def purge(chunk: IdleChunk) -> None:
+            async with limit:
+                subject = subjects.KNOWLEDGE_CHUNK.at(self._site, chunk.kb, chunk.chunk_id.hex())
+                await self._log.purge(subjects.KNOWLEDGE_CHUNK.stream, subject, chunk.below_seq)
+
+        await asyncio.gather(*(purge(chunk) for chunk in idle))
+        removed = await self._on_storage(self._replica.vault.remove_idle, idle) if idle else 0
+        self._metrics.swept.inc(removed)
+        return removed
+
+    async def _fetch(self, missing: set[ChunkKey]) -> None:
+        """Read chunks that a manifest names from the log by their subjects; say so loudly if they are nowhere."""
+        names = {subjects.KNOWLEDGE_CHUNK.at(self._site, kb, chunk.hex()): chunk for kb, chunk in missing}
+        found = await self._log.last_many(subjects.KNOWLEDGE_CHUNK.stream, list(names))
+        entries = [LogEntry(seq=stored.seq, message=stored.message) for stored in found.values()]
+        await self._on_storage(self._replica.add_missing, entries)
+        lost = len(names) - len(found)
+        if lost:
+            self._metrics.missing.inc(lost)
+            _log.error(
+                "manifests name chunks that are not in KNOWLEDGE: publish the documents again", extra={"chunks": lost}
+            )
+
+    async def _publish_status(self, manifest: Manifest) -> None:
+        state = State.DELETED if manifest.deleted else State.SEARCHABLE
+        status = DocumentStatus(
+            kb=manifest.kb,
+            document_id=manifest.document_id,
+            revision=manifest.revision,
+            state=state,
+            service=SERVICE,
+            at_unix_ms=self._clock_ms(),
+            chunks_total=len(manifest.places),
+            pages=manifest.pages,
+        )
+        key = manifest.document_key.hex()
+        subject = subjects.STATUS.at(self._site, manifest.kb, key)
+        await self._log.publish(subject, status, msg_id=f"{manifest.kb}/{key}/{manifest.revision}/{state}")
+
+    async def _on_storage(self, act: Callable[..., T], *values: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._storage, act, *values)

@@ -1,0 +1,45 @@
+"""What is wrong with a request, as the typed reply that the asker gets: what happened, and what to do about it."""
+
+from collections.abc import Sequence
+
+from causeway.bus import ProblemReply
+from causeway.proto.answers import Problem
+
+_NAMES_SHOWN_MAX = 10
+
+
+class EmptyQuestionError(ProblemReply):
+    """The question is only white space."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Problem(
+                code="empty_question", message="the question is empty", mend="send a question of 1 to 2,000 characters"
+            )
+        )
+
+
+class UnknownKbError(ProblemReply):
+    """Nothing was ever published to the knowledge base."""
+
+    def __init__(self, kb: str, known: Sequence[str]) -> None:
+        shown = ", ".join(known[:_NAMES_SHOWN_MAX]) + (" …" if len(known) > _NAMES_SHOWN_MAX else "")
+        mend = f"ask one of: {shown}" if known else f"publish documents to it first: `causeway publish --kb {kb} PATH`"
+        super().__init__(Problem(code="unknown_kb", message=f"the knowledge base {kb!r} holds nothing", mend=mend))
+
+
+class WrongSubjectError(ProblemReply):
+    """The kb in the message is not the one in the subject, which is what permissions go by."""
+
+    def __init__(self, kb: str, subject: str) -> None:
+        message = f"the message asks {kb!r} but came on {subject}"
+        super().__init__(Problem(code="wrong_subject", message=message, mend="send it to the subject of its own kb"))
+
+
+class DeadlinePassedError(ProblemReply):
+    """There was no answer within the asker's own deadline."""
+
+    def __init__(self, deadline_ms: int) -> None:
+        message = f"no answer within the deadline of {deadline_ms} ms"
+        mend = "allow more time (`deadline_ms`), or run more replicas of edge-inference"
+        super().__init__(Problem(code="deadline", message=message, mend=mend, retryable=True))

@@ -1,0 +1,121 @@
+"""One replica's read model: the vault and the indexes, moved together along the KNOWLEDGE log. Knows no bus."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from causeway.edge_inference.knowledge_index import KnowledgeIndexes
+from causeway.edge_inference.records import Chunk, Revision, chunk_of
+from causeway.edge_inference.references import IdleChunk
+from causeway.edge_inference.vault import Batch, ChunkKey, Vault
+from causeway.edge_inference.vault_reader import VaultReader
+from causeway.proto.chunks import Manifest
+from causeway.proto.codec import Message
+from causeway.proto.knowledge import ChunkEmbedded, DocumentRevised
+
+ANNOUNCEMENTS_PER_STEP = 500
+SWEPT_PER_STEP = 500
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogEntry:
+    """A message of the log at its sequence."""
+
+    seq: int
+    message: Message
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepRule:
+    """How long a chunk that no manifest names is kept: after one dropped it, and while it waits for its first.
+
+    The second is long, because a draft may wait for hours while the embedder is down.
+    """
+
+    dropped_after_s: float = 60.0
+    waiting_after_s: float = 7 * 86_400.0
+
+
+class Replica:
+    """Every method but `vault.state` blocks on disk: call from the storage thread."""
+
+    def __init__(self, vault: Vault, indexes: KnowledgeIndexes, rule: SweepRule, clock_ms: Callable[[], int]) -> None:
+        self.vault = vault
+        self.indexes = indexes
+        self._rule = rule
+        self._clock_ms = clock_ms
+        self._reader = VaultReader(vault)
+        self._builder: threading.Thread | None = None
+
+    def load(self) -> None:
+        """Check the vault, whole, and fill the indexes from it.
+
+        Raises:
+            VaultTamperedError: a row is missing, extra, old, moved or changed.
+        """
+        began = time.perf_counter()
+        self.vault.verify()
+        for kb in self.vault.kb_numbers:
+            self.indexes.load(kb, self._reader.named_chunks(kb))
+        chunks, documents = self.vault.counts()
+        took = {"seconds": round(time.perf_counter() - began, 3), "seq": self.vault.state.seq}
+        _log.info("the vault is loaded", extra={"chunks": chunks, "documents": documents, **took})
+
+    def apply(self, entries: Sequence[LogEntry], stream_created: int) -> set[ChunkKey]:
+        """Commit entries with their watermark, then the indexes. Returns chunks that are named and never came.
+
+        At least once: after a crash in between, the same entries come again or the indexes are filled from the vault.
+        """
+        if not entries:
+            return set()
+        chunks, revisions = _sorted_out(entries)
+        change = self.vault.apply(
+            Batch(chunks=chunks, revisions=revisions, seq=entries[-1].seq, stream_created=stream_created)
+        )
+        self.indexes.follow(self._reader, change.indexed, change.unindexed)
+        return change.missing
+
+    def add_missing(self, entries: Sequence[LogEntry]) -> None:
+        """Commit chunks that a manifest named and that were read from the log by themselves; the watermark stays."""
+        state = self.vault.state
+        chunks, _ = _sorted_out(entries)
+        change = self.vault.apply(Batch(chunks=chunks, seq=state.seq, stream_created=state.stream_created))
+        self.indexes.follow(self._reader, change.indexed, change.unindexed)
+
+    def build_indexes(self) -> None:
+        """Build the faster indexes in a thread of their own, while exact search answers."""
+        if self._builder is None or not self._builder.is_alive():
+            self._builder = threading.Thread(target=self.indexes.build, name="build-index", daemon=True)
+            self._builder.start()
+
+    def unannounced(self) -> list[Manifest]:
+        """Revisions that are searchable (or gone) and that nobody has been told of."""
+        return self.vault.unannounced(ANNOUNCEMENTS_PER_STEP)
+
+    def sweepable(self) -> list[IdleChunk]:
+        """Chunks that may be erased now."""
+        now_ms = self._clock_ms()
+        return self.vault.idle_chunks(
+            dropped_before_ms=now_ms - int(self._rule.dropped_after_s * 1000),
+            pending_before_ms=now_ms - int(self._rule.waiting_after_s * 1000),
+            limit=SWEPT_PER_STEP,
+        )
+
+    def close(self) -> None:
+        """Let go of memory and files."""
+        self._reader.close()
+        self.indexes.close()
+        self.vault.close()
+
+
+def _sorted_out(entries: Sequence[LogEntry]) -> tuple[list[Chunk], list[Revision]]:
+    chunks = [chunk_of(entry.message, entry.seq) for entry in entries if isinstance(entry.message, ChunkEmbedded)]
+    revisions = [
+        Revision(seq=entry.seq, manifest=entry.message.manifest)
+        for entry in entries
+        if isinstance(entry.message, DocumentRevised)
+    ]
+    return chunks, revisions

@@ -1,0 +1,59 @@
+"""One answer on its way through the local model: the extractive text stands unless what comes out is supported."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+import msgspec
+
+from causeway.edge_inference.errors import GenerationError
+from causeway.edge_inference.generating import SUPPORT_MIN, cleaned, support
+from causeway.edge_inference.ports import Generator, Prompt
+from causeway.edge_inference.stopwatch import Stopwatch
+from causeway.proto.answers import Answer, Author
+
+
+class Rewording:
+    """Iterate `pieces`, then take `answer`."""
+
+    def __init__(self, generator: Generator, prompt: Prompt, extract: Answer, watch: Stopwatch) -> None:
+        self._generator = generator
+        self._prompt = prompt
+        self._extract = extract
+        self._watch = watch
+        self._text = ""
+        self._failure = ""
+
+    async def pieces(self, timeout_s: float) -> AsyncGenerator[str, None]:
+        """What the model writes, as it comes. A failure ends it early and is told by `answer`."""
+        with self._watch.part("generate"):
+            try:
+                async with aclosing(self._generator.generate(self._prompt, timeout_s=timeout_s)) as generated:
+                    async for piece in generated:
+                        self._text += piece
+                        yield piece
+            except GenerationError as error:
+                self._failure = str(error)
+
+    def answer(self) -> Answer:
+        """The answer with the model's text, or the extract with the reason why that stands. Both keep the sentences."""
+        latency_ms = self._watch.latency_ms()
+        text = cleaned(self._text)
+        failure = self._failure or _objection(text, self._prompt)
+        if failure:
+            return msgspec.structs.replace(self._extract, reason=failure, latency_ms=latency_ms)
+        return msgspec.structs.replace(
+            self._extract,
+            text=text,
+            written_by=Author.MODEL,
+            model=self._generator.model_name,
+            latency_ms=latency_ms,
+        )
+
+
+def _objection(text: str, prompt: Prompt) -> str:
+    if not text:
+        return "the local model gave no answer: it wrote nothing"
+    share = support(text, prompt)
+    if share < SUPPORT_MIN:
+        return f"the local model's text was set aside: only {share:.0%} of it is in the evidence"
+    return ""
