@@ -1,1 +1,64 @@
-"""Causeway's use of NATS: connect for ever, declare safely, consume in batches, retry, dead-letter, reply."""
+"""Causeway's use of NATS. Services import from here; the submodules `streams` and `dead_letters` are the operator's."""
+
+from causeway.bus.bus import Bus
+from causeway.bus.consuming import Consumption
+from causeway.bus.delivery import Ack, Dead, Delivery, Outcome, PubAck, Retry, Stored
+from causeway.bus.errors import (
+    BusError,
+    DeclareRefused,
+    NoResponders,
+    NotConnected,
+    NotPublished,
+    ObjectDamaged,
+    ObjectError,
+    ObjectMissing,
+    ObjectTooLarge,
+    PayloadTooLarge,
+    ProblemReply,
+    RequestFailed,
+    RequestTimeout,
+    StreamFull,
+    StreamMissing,
+    WrongLastSequence,
+    WrongStorageKey,
+)
+from causeway.bus.following import Following, Position
+from causeway.bus.health import Health
+from causeway.bus.serving import Caller, Endpoint, Serving
+from causeway.bus.settings import BusSettings
+
+__all__ = [
+    "Ack",
+    "Bus",
+    "BusError",
+    "BusSettings",
+    "Caller",
+    "Consumption",
+    "Dead",
+    "DeclareRefused",
+    "Delivery",
+    "Endpoint",
+    "Following",
+    "Health",
+    "NoResponders",
+    "NotConnected",
+    "NotPublished",
+    "ObjectDamaged",
+    "ObjectError",
+    "ObjectMissing",
+    "ObjectTooLarge",
+    "Outcome",
+    "PayloadTooLarge",
+    "Position",
+    "ProblemReply",
+    "PubAck",
+    "RequestFailed",
+    "RequestTimeout",
+    "Retry",
+    "Serving",
+    "Stored",
+    "StreamFull",
+    "StreamMissing",
+    "WrongLastSequence",
+    "WrongStorageKey",
+]

@@ -1,0 +1,121 @@
+"""Asking a service: one reply or a stream of replies, always within a bound, always a value or a typed error."""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncIterator
+
+import nats.errors
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from causeway.bus.broker import EdgeBroker
+from causeway.bus.errors import NoResponders, NotConnected, PayloadTooLarge, ProblemReply, RequestTimeout
+from causeway.bus.settings import BusSettings
+from causeway.proto import Message, decode, encode, headers
+from causeway.proto.answers import Problem
+from causeway.proto.codec import M
+
+BUSY = "busy"
+BUSY_PAUSE_S = 0.05
+BUSY_PAUSE_S_MAX = 1.0
+_NO_RESPONDERS = "503"
+
+
+class Requesting:
+    """Requests through FastStream's broker; streams through the client below it."""
+
+    def __init__(self, broker: EdgeBroker, settings: BusSettings) -> None:
+        self._broker = broker
+        self._settings = settings
+
+    async def request(self, subject: str, message: Message, reply_type: type[M], timeout_s: float | None = None) -> M:
+        """One reply. A `busy` reply is asked again, likely of another replica, while there is time.
+
+        Raises:
+            NoResponders, RequestTimeout, ProblemReply, PayloadTooLarge, NotConnected.
+        """
+        limit_s = self._settings.request_timeout_s if timeout_s is None else timeout_s
+        deadline = time.monotonic() + limit_s
+        pause_s = BUSY_PAUSE_S
+        while True:
+            try:
+                return await self._once(subject, message, reply_type, max(0.001, deadline - time.monotonic()))
+            except ProblemReply as error:
+                nap_s = pause_s * random.uniform(0.5, 1.5)  # noqa: S311  # Jitter, not a secret.
+                if error.problem.code != BUSY or time.monotonic() + nap_s >= deadline:
+                    raise
+            await asyncio.sleep(nap_s)
+            pause_s = min(2 * pause_s, BUSY_PAUSE_S_MAX)
+
+    async def _once(self, subject: str, message: Message, reply_type: type[M], timeout_s: float) -> M:
+        await self._broker.client.online(timeout_s)
+        try:
+            reply = await self._broker.request(
+                encode(message), subject, headers=self._headers(message), timeout=timeout_s
+            )
+        except nats.errors.NoRespondersError as error:
+            raise NoResponders(subject) from error
+        except nats.errors.MaxPayloadError as error:
+            raise PayloadTooLarge(subject) from error
+        except TimeoutError as error:
+            raise RequestTimeout(f"{subject} after {timeout_s:.1f} s") from error
+        except nats.errors.Error as error:
+            raise NotConnected(f"{subject}: {error}") from error
+        return reply_in(reply.raw_message, reply_type)
+
+    def _headers(self, message: Message) -> dict[str, str]:
+        return {
+            headers.CE_TYPE: message.type_name,
+            headers.CE_SOURCE: self._settings.source,
+            headers.CONTENT_TYPE: headers.MSGPACK,
+        }
+
+    async def request_stream(
+        self, subject: str, message: Message, reply_type: type[M], *, wait_s: float = 10.0, total_s: float = 120.0
+    ) -> AsyncIterator[M]:
+        """Replies as they come, until the final one. At most `wait_s` between two, at most `total_s` in all.
+
+        Raises:
+            NoResponders, RequestTimeout, ProblemReply.
+        """
+        client = self._broker.client
+        await client.online(wait_s)
+        inbox = client.new_inbox()
+        subscription = await client.subscribe(inbox)
+        deadline = time.monotonic() + total_s
+        try:
+            await client.publish(subject, encode(message), reply=inbox, headers=self._headers(message))
+            while True:
+                reply = await self._next(subscription, subject, min(wait_s, deadline - time.monotonic()))
+                final = bool((reply.headers or {}).get(headers.FINAL))
+                if reply.data:
+                    yield reply_in(reply, reply_type)
+                if final:
+                    return
+        finally:
+            with contextlib.suppress(nats.errors.Error):
+                await subscription.unsubscribe()
+
+    async def _next(self, subscription: Subscription, subject: str, wait_s: float) -> Msg:
+        try:
+            if wait_s <= 0:
+                raise TimeoutError
+            message = await subscription.next_msg(timeout=wait_s)
+        except TimeoutError as error:
+            raise RequestTimeout(f"{subject}: no part within {max(wait_s, 0):.1f} s") from error
+        if not message.data and (message.headers or {}).get("Status") == _NO_RESPONDERS:
+            raise NoResponders(subject)
+        return message
+
+
+def reply_in(raw: Msg, reply_type: type[M]) -> M:
+    """The reply, or the problem that it is, raised."""
+    head = raw.headers or {}
+    if head.get(headers.CE_TYPE) == Problem.type_name:
+        raise ProblemReply(decode(raw.data, Problem))
+    if headers.SERVICE_ERROR in head or headers.SERVICE_ERROR_CODE in head:
+        code = head.get(headers.SERVICE_ERROR_CODE, "")
+        raise ProblemReply(Problem(code=code, message=head.get(headers.SERVICE_ERROR, "the service failed")))
+    return decode(raw.data, reply_type)
