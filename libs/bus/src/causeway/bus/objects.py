@@ -1,4 +1,4 @@
-"""Bodies that do not fit in a message, in the JetStream object store (the format of NATS ADR-20, readable by any client).
+"""Bodies that do not fit in a message, in the JetStream object store (NATS ADR-20, readable by any client).
 
 Delivery guarantee: an object exists once its meta message is stored, after all its chunks. A put that is cut off leaves
 chunks that nobody names; they age out with the bucket. Reading checks size and SHA-256 before it says that it is done.
@@ -134,8 +134,8 @@ class Objects:
         seq, seen = 0, 0
         for _ in range(RESUMES_MAX):
             try:
-                async for chunk, seq in self._chunks_after(bucket, nuid, seq, count - seen):  # noqa: B020
-                    seen += 1
+                async for chunk, at in self._chunks_after(bucket, nuid, seq, count - seen):
+                    seq, seen = at, seen + 1
                     yield chunk
             except (ConsumerLost, nats.errors.Error, TimeoutError):
                 await asyncio.sleep(0.2)

@@ -53,7 +53,12 @@ class EdgePullSubscription(JetStreamContext.PullSubscription):
         if not self._sub._pending_queue.full():
             self._sub._pending_queue.put_nowait(message)
 
-    async def fetch(self, batch: int = 1, timeout: float | None = 5, heartbeat: float | None = None) -> list[Msg]:
+    async def fetch(
+        self,
+        batch: int = 1,
+        timeout: float | None = 5,  # noqa: ASYNC109  # nats-py's signature.
+        heartbeat: float | None = None,
+    ) -> list[Msg]:
         """What FastStream's loop calls: it asks again for the rest of a batch, which we end, since a batch is what is
         there. Raises nats' own TimeoutError when there is nothing, never the bare one of asyncio."""
         rest, self._remainder = self._remainder, 0

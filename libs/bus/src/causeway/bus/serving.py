@@ -1,6 +1,6 @@
 """Serving requests as a nats.micro service, discoverable by $SRV: a reply, a stream of replies, or a typed problem.
 
-Guarantee: every request that arrives gets an answer. A handler that fails, hangs or refuses is a Problem, never silence.
+Guarantee: every request that arrives gets an answer. A handler that fails, hangs or refuses gives a Problem.
 """
 
 import asyncio
