@@ -105,16 +105,24 @@ class Encoder:
         return vectors
 
 
-def _read_traits(folder: Path, manifest: Manifest, precision: Precision, device: Device) -> EncoderTraits:
+def space_id(manifest: Manifest, precision: Precision) -> str:
+    """The name of the embedding space of a model at a precision.
+
+    Raises:
+        ModelError: the model has no such precision.
+    """
     space = manifest.spaces.get(precision)
     if space is None:
         offered = ", ".join(sorted(manifest.spaces)) or "none"
-        raise ModelError(
-            f"{folder} has no {precision} graph (precisions: {offered}); set precision to one that it has."
-        )
-    verify_files(folder, manifest, space.files)
+        raise ModelError(f"{manifest.name} has no {precision} graph (precisions: {offered}); set one that it has.")
+    return f"{manifest.name}/{precision}@{space.digest[:8]}"
+
+
+def _read_traits(folder: Path, manifest: Manifest, precision: Precision, device: Device) -> EncoderTraits:
+    model_id = space_id(manifest, precision)
+    verify_files(folder, manifest, manifest.spaces[precision].files)
     return EncoderTraits(
-        model_id=f"{manifest.name}/{precision}@{space.digest[:8]}",
+        model_id=model_id,
         dims=manifest.dims,
         tokens_max=manifest.tokens_max,
         query_prefix=manifest.query_prefix,

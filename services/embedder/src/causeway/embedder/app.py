@@ -11,7 +11,8 @@ from causeway.embedder.batching import Limits
 from causeway.embedder.handlers import Embedding
 from causeway.embedder.metrics import Metrics
 from causeway.embedder.settings import Settings
-from causeway.models import Encoder, ModelError, resolve
+from causeway.models import Encoder, ModelError
+from causeway.models.chosen import embedding_folder
 from causeway.proto import subjects
 from causeway.runtime import StartRefused
 from causeway.runtime.exposition import Exposition
@@ -76,7 +77,7 @@ def bus_settings(settings: Settings, registry: CollectorRegistry) -> BusSettings
 
 def _load(settings: Settings) -> Encoder:
     try:
-        path = resolve(settings.model, settings.models_dir)
-        return Encoder.load(path, precision=settings.precision, threads=settings.threads, device=settings.device)
+        folder = embedding_folder(settings.model)
+        return Encoder.load(folder, precision=settings.precision, threads=settings.threads, device=settings.device)
     except ModelError as error:
         raise StartRefused(str(error)) from error

@@ -47,7 +47,7 @@ class Embedding:
         """One outcome per delivery: chunks first, then the drafts in their order."""
         outcomes: dict[int, Outcome] = {}
         cuts: list[tuple[int, Delivery, ChunkCut]] = []
-        drafts: list[tuple[int, Delivery, RevisionDrafted]] = []
+        drafts: list[tuple[int, RevisionDrafted]] = []
         for index, delivery in enumerate(deliveries):
             message = delivery.message
             if isinstance(message, ChunkCut) and message.model != self.encoder.model_id:
@@ -55,11 +55,10 @@ class Embedding:
             elif isinstance(message, ChunkCut):
                 cuts.append((index, delivery, message))
             elif isinstance(message, RevisionDrafted):
-                drafts.append((index, delivery, message))
+                drafts.append((index, message))
         await self._embed([(delivery, cut) for _, delivery, cut in cuts])
         outcomes |= {index: Ack() for index, _, _ in cuts}
-        for index, delivery, draft in drafts:
-            await delivery.in_progress()
+        for index, draft in drafts:
             outcomes[index] = await self._revise(draft)
         return [outcomes[index] for index in range(len(deliveries))]
 
@@ -99,8 +98,6 @@ class Embedding:
             self.tokens_per_s = smoothed(self.tokens_per_s, count, seconds)
             self.metrics.batch(count, len(group), seconds)
             await self._publish_chunks([new[index] for index in group], vectors.astype(np.float16))
-            for index in range(len(new)):
-                await new[index][1].in_progress()
 
     async def _publish_chunks(
         self, group: list[tuple[str, Delivery, ChunkCut]], vectors: np.ndarray[tuple[int, int], np.dtype[np.float16]]

@@ -1,6 +1,6 @@
 """What the embedder needs from outside: a text encoder, and the compacted log."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Protocol
 
 import numpy as np
@@ -29,13 +29,13 @@ class Log(Protocol):
     async def last(self, stream: str, subject: str) -> Stored | None:
         """The newest message of a subject."""
 
-    async def exists_many(self, stream: str, subjects: Sequence[str]) -> set[str]:
-        """Those of `subjects` that have a message."""
+    async def exists_many(self, stream: str, wanted: Iterable[str]) -> set[str]:
+        """Those of `wanted` that have a message."""
 
     async def publish(
         self, subject: str, message: Message, *, msg_id: str, expected_last_subject_seq: int | None = None
     ) -> PubAck:
         """Acknowledged when it is on disk."""
 
-    async def publish_many(self, items: Iterable[tuple[str, Message, str]]) -> None:
+    async def publish_many(self, entries: Iterable[tuple[str, Message, str]], /) -> object:
         """All of (subject, message, msg_id) acknowledged, or it raises."""

@@ -1,7 +1,6 @@
 """What an operator can set. The only reader of the environment."""
 
 import os
-from pathlib import Path
 from typing import Literal
 
 from causeway.runtime import ServiceSettings, load
@@ -10,7 +9,6 @@ from causeway.runtime import ServiceSettings, load
 class Settings(ServiceSettings, frozen=True, kw_only=True):
     """`CAUSEWAY_*` for the common part, `EMBEDDER_*` for these."""
 
-    models_dir: Path | None = None
     model: str = "multilingual-e5-small"
     precision: Literal["int8", "fp32"] = "int8"
     device: Literal["cpu", "cuda"] = "cpu"
