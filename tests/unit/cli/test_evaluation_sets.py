@@ -24,7 +24,7 @@ def test_passages_and_questions_by_pid(tmp_path: Path) -> None:
     lines(tmp_path / "questions.jsonl", {"qid": "q1", "pid": "p1", "question": "who?", "answers": ["me"]})
     loaded = load_set(tmp_path, Fields())
     assert [(one.id, one.title, one.text) for one in loaded.passages] == [("p1", "T", "body")]
-    assert [(one.text, one.relevant, one.answers) for one in loaded.questions] == [("who?", {"p1"}, ("me",))]
+    assert [(one.text, one.relevant, one.answers) for one in loaded.questions] == [("who?", frozenset(["p1"]), ("me",))]
 
 
 def test_a_set_in_two_languages_takes_the_answers_of_the_passages_language(tmp_path: Path) -> None:
@@ -50,7 +50,9 @@ def test_claims_are_scored_on_the_validation_part_when_there_is_one(tmp_path: Pa
         {"qid": 1, "claim": "no", "cited": [7], "src": "train"},
         {"qid": 2, "claim": "yes", "cited": [7, 8], "src": "validation"},
     )
-    assert [(one.text, one.relevant) for one in load_set(tmp_path, Fields()).questions] == [("yes", {"7", "8"})]
+    assert [(one.text, one.relevant) for one in load_set(tmp_path, Fields()).questions] == [
+        ("yes", frozenset(["7", "8"]))
+    ]
 
 
 def test_a_limit_is_of_questions_and_keeps_all_passages(tmp_path: Path) -> None:

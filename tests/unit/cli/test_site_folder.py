@@ -8,7 +8,7 @@ import pytest
 
 from causeway.cli.errors import NoSiteError, SiteFolderError
 from causeway.cli.keys import SiteKeys, key_check, make_missing, read_secret
-from causeway.cli.site_folder import SiteFolder, SiteIdentity
+from causeway.cli.site_folder import SiteFolder, SiteIdentity, SiteRecord
 
 
 def test_key_files_are_made_once_and_only_their_owner_can_read_them(tmp_path: Path) -> None:
@@ -80,3 +80,17 @@ def test_without_a_running_site_the_person_is_told_how_to_start_one(tmp_path: Pa
     with pytest.raises(NoSiteError) as caught:
         SiteFolder(tmp_path).read_record()
     assert "causeway up site" in caught.value.mend
+
+
+def test_the_record_of_a_killed_site_is_not_believed(tmp_path: Path) -> None:
+    folder = SiteFolder(tmp_path)
+    record = SiteRecord(
+        site="a", url="", user="", password_file="", monitor_url="", metrics_urls={}, pid=1, pids={}, started_unix_s=0
+    )
+    with folder.held():
+        folder.write_record(record)
+        assert SiteFolder(tmp_path).read_record() == record
+        kept = folder.record_file.read_bytes()
+    folder.record_file.write_bytes(kept)
+    with pytest.raises(NoSiteError, match="no site is running"):
+        folder.read_record()

@@ -23,12 +23,14 @@ def answer_lines(answer: Answer, language: str, shown_already: bool = False) -> 
     return lines
 
 
-def citation_lines(citations: list[Citation], language: str, heading: str) -> list[str]:
+def citation_lines(
+    citations: list[Citation], language: str, heading: str, most: int = CITATIONS_SHOWN_MAX
+) -> list[str]:
     """A numbered line for each source, with its quote below."""
     if not citations:
         return []
     lines = [f"[bold]{heading}[/]"]
-    for number, citation in enumerate(citations[:CITATIONS_SHOWN_MAX], start=1):
+    for number, citation in enumerate(citations[:most], start=1):
         lines.append(f"  [cyan]{number}.[/] {escape(place(citation, language))} [dim]{citation.score:.2f}[/]")
         lines.append(f"     [dim]{escape(shortened(citation.quote))}[/]")
     return lines

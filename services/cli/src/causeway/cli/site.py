@@ -27,7 +27,7 @@ from causeway.cli.process_spec import (
 )
 from causeway.cli.restarts import RestartPolicy
 from causeway.cli.site_config import SiteConfig
-from causeway.cli.site_folder import SiteFolder, SiteIdentity, SiteRecord, write_whole
+from causeway.cli.site_folder import SiteFolder, SiteIdentity, SiteRecord, holds_streams, write_whole
 from causeway.cli.supervisor import Supervisor, Watcher
 from causeway.proto.streams import ALL_SITE
 
@@ -77,14 +77,14 @@ async def running_site(
 def _prepare(config: SiteConfig, folder: SiteFolder, keys_made: Callable[[SiteKeys, list[Path]], None]) -> _Preparation:
     commands = find_commands()
     known = folder.identity()
-    holds_streams = folder.jetstream.is_dir() and any(folder.jetstream.iterdir())
+    streams_there = holds_streams(folder.jetstream)
     keys = SiteKeys(Path(config.security.keys).expanduser() if config.security.keys else folder.keys)
-    made = make_missing(keys, initialised=known is not None or holds_streams)
+    made = make_missing(keys, initialised=known is not None or streams_there)
     keys_made(keys, made)
     storage_key = os.environ.get(STORAGE_KEY_VARIABLE) or read_secret(keys.storage)
     check = key_check(storage_key) if config.security.encryption else ""
     wanted = SiteIdentity(site=config.site, encryption=config.security.encryption, storage_key_check=check)
-    fresh = admit(known, wanted, holds_streams)
+    fresh = admit(known, wanted, streams_there)
     ports, metrics_ports = choose_ports(config.ports, processes_count(config))
     config = replace(config, ports=ports)
     folder.prepare()
@@ -139,7 +139,7 @@ async def _declare(ready: _Preparation, folder: SiteFolder) -> None:
         password=ready.around.password,
     )
     async with Bus(settings) as bus:
-        await declare(bus, expected=ALL_SITE, fresh=ready.fresh)
+        await declare(bus, ALL_SITE, fresh=ready.fresh)
     folder.write_identity(msgspec.structs.replace(ready.identity, declared=True))
 
 

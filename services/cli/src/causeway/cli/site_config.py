@@ -52,7 +52,7 @@ class PortsConfig:
 class LimitsConfig:
     """What the message store may take."""
 
-    store_gb: int = 40
+    store_gb: int = 64
     memory_mb: int = 256
 
 

@@ -108,7 +108,11 @@ class SiteFolder:
             NoSiteError: nothing was started here, or it has stopped.
         """
         try:
-            return msgspec.json.decode(self.record_file.read_bytes(), type=SiteRecord)
+            record = msgspec.json.decode(self.record_file.read_bytes(), type=SiteRecord)
+            if self._is_held():
+                return record
+            # A supervisor that was killed could not take its record away.
+            raise FileNotFoundError(self.record_file)
         except FileNotFoundError as error:
             raise NoSiteError(
                 f"no site is running in {self.root}",
@@ -116,6 +120,16 @@ class SiteFolder:
             ) from error
         except msgspec.DecodeError as error:
             raise NoSiteError(f"{self.record_file} can not be read: {error}", "Restart the site.") from error
+
+    def _is_held(self) -> bool:
+        if not self.lock_file.exists():
+            return False
+        with self.lock_file.open("r") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -137,6 +151,11 @@ class SiteFolder:
                 yield
             finally:
                 self.record_file.unlink(missing_ok=True)
+
+
+def holds_streams(store: Path) -> bool:
+    """Whether a JetStream store has any stream on disk, readable or not."""
+    return any(store.glob("jetstream/*/streams/*"))
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -1,0 +1,200 @@
+"""`causeway eval`: measure a site on a public set, through its own services."""
+
+import asyncio
+import re
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from causeway.cli.commands.up import read_config
+from causeway.cli.connection import Address, PasswordFile, SiteName, Url, User, find_site
+from causeway.cli.console import STDERR, STDOUT
+from causeway.cli.evaluation.runs import run_answers, run_parsing, run_retrieval
+from causeway.cli.evaluation.sets import FORMATS, Fields, load_parse_cases, load_set
+from causeway.cli.evaluation.site_run import SiteRun
+from causeway.cli.json_text import print_json
+from causeway.cli.sessions import session
+from causeway.cli.site import running_site
+from causeway.cli.site_config import PortsConfig
+from causeway.cli.site_console import SiteConsole
+from causeway.cli.site_folder import SiteFolder
+from causeway.proto.answers import SearchMode
+
+Data = Annotated[Path, typer.Option("--data", help="Folder of the set; see `causeway eval --help` for its files.")]
+QuestionField = Annotated[str, typer.Option("--question-field", help="Key of the question, such as q_zh.")]
+PassageField = Annotated[str, typer.Option("--passage-field", help="Key of the passage's text, such as en.")]
+AnswerField = Annotated[
+    str, typer.Option("--answer-field", help="Key of the gold answers; answers, or a_LANG beside q_LANG.")
+]
+Limit = Annotated[int, typer.Option("--limit", help="Only the first so many questions (0: all).", min=0)]
+Modes = Annotated[
+    list[SearchMode] | None, typer.Option("--mode", help="Only these lists; again for another. All three by default.")
+]
+Seed = Annotated[int, typer.Option("--seed", help="Chooses the third of the passages that is withheld.")]
+Config = Annotated[Path | None, typer.Option("--config", "-c", help="site.yaml of the temporary site.")]
+RunningSiteFolder = Annotated[
+    Path | None, typer.Option("--data-dir", help="Use the site that runs in this folder, not a temporary one.")
+]
+Json = Annotated[bool, typer.Option("--json", help="The numbers as JSON, and nothing else on stdout.")]
+Numbers = Mapping[str, Any]
+Work = Callable[[SiteRun], Awaitable[Numbers]]
+
+_HELP = (
+    "Measure a site on a set, through its own services: passages are published, questions asked over NATS. "
+    "A temporary site is started and removed again, unless --url or --data-dir names a running one.\n\n"
+    + "\n\n".join(FORMATS.splitlines())
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add `eval`."""
+    group = typer.Typer(help=_HELP, no_args_is_help=True)
+    group.command("retrieval")(retrieval)
+    group.command("answer")(answer)
+    group.command("parse")(parse)
+    app.add_typer(group, name="eval", short_help="Measure a site on a public set, through its own services.")
+
+
+def retrieval(
+    data: Data,
+    question_field: QuestionField = "question",
+    passage_field: PassageField = "text",
+    answer_field: AnswerField = "",
+    limit: Limit = 0,
+    modes: Modes = None,
+    config: Config = None,
+    as_json: Json = False,
+    url: Url = "",
+    data_dir: RunningSiteFolder = None,
+    site: SiteName = "",
+    user: User = "",
+    password_file: PasswordFile = None,
+) -> None:
+    """r_at_1: the first document is a relevant one. mrr_at_10: 1 over the rank of the first relevant one.
+    ndcg_at_10: discounted gain, every relevant document counting 1. For hybrid; bm25 and dense alone beside it."""
+    loaded = load_set(data, Fields(question=question_field, passage=passage_field, answers=answer_field), limit)
+    chosen = list(modes or SearchMode)
+    _run(
+        lambda run: run_retrieval(run, loaded, chosen),
+        _kb(loaded.name, passage_field),
+        config,
+        _address(url, data_dir, site, user, password_file),
+        as_json,
+    )
+
+
+def answer(
+    data: Data,
+    question_field: QuestionField = "question",
+    passage_field: PassageField = "text",
+    answer_field: AnswerField = "",
+    limit: Limit = 0,
+    seed: Seed = 7,
+    config: Config = None,
+    as_json: Json = False,
+    url: Url = "",
+    data_dir: RunningSiteFolder = None,
+    site: SiteName = "",
+    user: User = "",
+    password_file: PasswordFile = None,
+) -> None:
+    """With all passages published: holds_answer, the share of questions whose instant answer contains a gold answer
+    (letters and digits compared); em and f1, of the final answer (the local model's, where one is configured);
+    false_abstained, the share refused although its passage is there (which counts as wrong in the other three).
+    With a seeded third of the passages withheld, of the questions about these: abstained, the share refused;
+    wrong_unanswerable, the share answered all the same."""
+    loaded = load_set(data, Fields(question=question_field, passage=passage_field, answers=answer_field), limit)
+    _run(
+        lambda run: run_answers(run, loaded, seed),
+        _kb(loaded.name, passage_field),
+        config,
+        _address(url, data_dir, site, user, password_file),
+        as_json,
+    )
+
+
+def parse(
+    data: Data,
+    config: Config = None,
+    as_json: Json = False,
+    url: Url = "",
+    data_dir: RunningSiteFolder = None,
+    site: SiteName = "",
+    user: User = "",
+    password_file: PasswordFile = None,
+) -> None:
+    """Of the files that need no OCR and no password: documents, how many; complete, how many of them contain every
+    phrase of must_contain; phrase_recall, the mean share of phrases found in the text of their chunks; failed, how many
+    could not be parsed. crashes: how often a parser died, over all files."""
+    cases = load_parse_cases(data)
+    name = data.resolve().name
+    _run(
+        lambda run: run_parsing(run, cases, name),
+        _kb(name, "files"),
+        config,
+        _address(url, data_dir, site, user, password_file),
+        as_json,
+    )
+
+
+def _kb(name: str, field: str) -> str:
+    plain = re.sub(r"[^a-z0-9_-]+", "-", f"eval-{name}-{field}".lower())
+    return plain[:63]
+
+
+def _address(url: str, data_dir: Path | None, site: str, user: str, password_file: Path | None) -> Address | None:
+    if url:
+        return find_site(url, site=site, user=user, password_file=password_file)
+    return find_site("", data_dir) if data_dir is not None else None
+
+
+def _run(work: Work, kb: str, config: Path | None, address: Address | None, as_json: bool) -> None:
+    numbers = asyncio.run(_measure(work, kb, config, address))
+    if as_json:
+        print_json(numbers)
+    else:
+        _print_numbers(numbers)
+
+
+async def _measure(work: Work, kb: str, config: Path | None, address: Address | None) -> Numbers:
+    async with _site(config, address) as there, session(there) as client:
+        run = SiteRun(client, kb)
+        try:
+            return await work(run)
+        finally:
+            if address is not None:
+                await run.remove_documents()
+
+
+@asynccontextmanager
+async def _site(config: Path | None, address: Address | None) -> AsyncIterator[Address]:
+    """The running site, or a temporary one."""
+    if address is not None:
+        yield address
+        return
+    wanted = replace(read_config(config, name="eval"), ports=PortsConfig(nats=0, monitor=0, metrics=0))
+    with tempfile.TemporaryDirectory(prefix="causeway-eval-") as name:
+        folder = SiteFolder(Path(name))
+        async with running_site(wanted, folder, SiteConsole(STDERR, quiet=True), lambda *_: None) as there:
+            yield find_site("", there.folder.root)
+
+
+def _print_numbers(numbers: Numbers) -> None:
+    table = Table(show_header=False)
+    for name, value in numbers.items():
+        if isinstance(value, Mapping):
+            for inner, number in value.items():
+                table.add_row(f"{name}.{inner}", _text(number))
+        else:
+            table.add_row(name, _text(value))
+    STDOUT.print(table)
+
+
+def _text(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
