@@ -5,10 +5,11 @@ Ingestor, embedder and edge-inference must name the same one: chunk ids and vect
 
 from pathlib import Path
 
-from causeway.models.encoder import Precision, space_id
+from causeway.models.encoder import space_id
 from causeway.models.errors import ModelMissing
 from causeway.models.manifest import read_manifest
 from causeway.models.registry import EMBEDDING
+from causeway.models.signature import Precision
 from causeway.models.store import ModelStore
 
 
