@@ -1,0 +1,150 @@
+"""One running replica: its threads, its vault and indexes, its place in the log, its endpoints."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from importlib.metadata import version
+from types import TracebackType
+from typing import Self, TypeVar
+
+from prometheus_client import CollectorRegistry
+
+from causeway.bus import Bus, BusSettings
+from causeway.edge_inference.answering import Answering
+from causeway.edge_inference.asking import Asking
+from causeway.edge_inference.finding import Finder
+from causeway.edge_inference.handlers import SERVICE, Following
+from causeway.edge_inference.knowledge_index import KnowledgeIndexes
+from causeway.edge_inference.metrics import Metrics
+from causeway.edge_inference.ports import Encoder, Generator, VectorIndex
+from causeway.edge_inference.replica import Replica, SweepRule
+from causeway.edge_inference.rotation import Resealing, renew_spent_key
+from causeway.edge_inference.settings import Settings
+from causeway.edge_inference.upkeep import Upkeep
+from causeway.edge_inference.vault import Vault, wall_clock_ms
+from causeway.proto import subjects
+from causeway.runtime.exposition import Exposition
+from causeway.runtime.tracing import tracer_provider
+
+DESCRIPTION = "Answers questions from this site's own documents, with citations."
+T = TypeVar("T")
+
+
+class Service:
+    """`async with Service(...)`: loads, connects, follows; asks are taken from the moment the log's end is reached.
+
+    The vault is closed with it. Raises VaultTamperedError on entering when the vault is not what was sealed.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        vault: Vault,
+        kek: bytes,
+        encoder: Encoder,
+        successor: Callable[[], VectorIndex],
+        generator: Generator | None = None,
+    ) -> None:
+        self.registry = CollectorRegistry()
+        self.metrics = Metrics(self.registry)
+        self.bus = Bus(bus_settings(settings, self.registry))
+        self._settings = settings
+        self._vault = vault
+        self._kek = kek
+        self._encoder = encoder
+        self._generator = generator
+        self._indexes = KnowledgeIndexes(encoder.model_id, encoder.dims, successor)
+        self._stack = AsyncExitStack()
+        # One thread changes the vault and the indexes; asks have their own, so neither waits in the other's queue.
+        self._storage = ThreadPoolExecutor(1, "storage")
+        self._asks = ThreadPoolExecutor(settings.ask_threads, "ask")
+        self.caught_up = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        self._stack.callback(self._storage.shutdown)
+        self._stack.callback(self._asks.shutdown)
+        renew_spent_key(self._vault, self._kek)
+        rule = SweepRule(
+            dropped_after_s=self._settings.sweep_dropped_after_s,
+            waiting_after_s=self._settings.sweep_waiting_after_s,
+        )
+        self.replica = Replica(self._vault, self._indexes, rule, wall_clock_ms)
+        self._stack.push_async_callback(_on, self._storage, self.replica.close)
+        await _on(self._storage, self.replica.load)
+        await self._connect()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def until(self, stop: asyncio.Event) -> None:
+        """Sweep, seal again and measure by the side, until told to stop."""
+        resealing = Resealing(self._vault, self._kek)
+        interval_s = self._settings.sweep_interval_s
+        await Upkeep(self.following, self.replica, self._storage, self.metrics, resealing, interval_s).until(stop)
+
+    def not_ready(self) -> str:
+        """Why this replica can not answer, or an empty string when it can."""
+        if not self.following.caught_up:
+            return f"catching up with KNOWLEDGE, {self.follower.lag} entries to go"
+        return "" if self.bus.connected else "not connected to nats-server, trying again"
+
+    async def _connect(self) -> None:
+        finder = Finder(self._encoder)
+        await _on(self._asks, finder.warm)
+        answering = Answering(self._settings.site, self._vault, self._indexes, finder)
+        self.asking = Asking(answering, self._asks, self.metrics, self._generator, self._settings.generator_timeout_s)
+        self._follow()
+        self._stack.enter_context(Exposition(self.registry, self.not_ready, self._settings.metrics_port))
+        await self._stack.enter_async_context(self.bus)
+
+    def _follow(self) -> None:
+        self.following = Following(
+            self._settings.site,
+            self.bus,
+            self.replica,
+            self._storage,
+            self.metrics,
+            clock_ms=wall_clock_ms,
+            on_caught_up=self._serve,
+        )
+        self.follower = self.bus.follow(
+            subjects.KNOWLEDGE_CHUNK.stream,
+            [subjects.KNOWLEDGE_CHUNK.at(self._settings.site), subjects.KNOWLEDGE_DOCUMENT.at(self._settings.site)],
+            self.following.position,
+            self.following.handle,
+            message_types=(*subjects.KNOWLEDGE_CHUNK.carries, *subjects.KNOWLEDGE_DOCUMENT.carries),
+            batch_max=self._settings.batch_messages_max,
+            on_caught_up=self.following.at_end,
+            on_reset=self.following.reset,
+        )
+        self.following.followed = lambda: self.follower.position
+
+    def _serve(self) -> None:
+        """Join the queue group: not before, because a replica that lags would say that nothing is known."""
+        about = {"site": self._settings.site, "model": self._encoder.model_id, "index": self._settings.index}
+        endpoints = self.asking.endpoints(self._settings.site, self._settings.ask_concurrency_max)
+        self.serving = self.bus.serve(SERVICE, version("causeway-edge-inference"), DESCRIPTION, endpoints, about)
+        self.caught_up.set()
+
+
+def bus_settings(settings: Settings, registry: CollectorRegistry) -> BusSettings:
+    """This service's connection."""
+    return BusSettings(
+        url=settings.nats_url,
+        site=settings.site,
+        service=SERVICE,
+        user=settings.nats_user or None,
+        password_file=settings.nats_password_file,
+        drain_timeout_s=settings.drain_timeout_s,
+        prometheus_registry=registry,
+        tracer_provider=tracer_provider(SERVICE, settings.site),
+    )
+
+
+async def _on(executor: ThreadPoolExecutor, act: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(executor, act)

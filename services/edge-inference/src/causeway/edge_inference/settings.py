@@ -1,0 +1,53 @@
+"""What an operator can set. The only reader of the environment."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from causeway.runtime import ServiceSettings, load
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(ge=0)]
+
+
+class Settings(ServiceSettings, frozen=True, kw_only=True):
+    """`CAUSEWAY_*` for the common part, `EDGE_INFERENCE_*` for these. The README says what each means."""
+
+    vault_dir: Path
+    vault_key_file: Path | None = None
+    vault_key: str = ""
+    index: Literal["chroma", "usearch", "exact"] = "chroma"
+    models_dir: Path | None = None
+    model: str = "embedding"
+    precision: Literal["int8", "fp32"] = "int8"
+    device: Literal["cpu", "cuda"] = "cpu"
+    threads: Positive = 1
+    ask_threads: Positive = 2
+    ask_concurrency_max: Positive = 32
+    generator: str = ""
+    generator_threads: Positive = 1
+    generator_tokens_max: Positive = 64
+    generator_timeout_s: Seconds = 15.0
+    batch_messages_max: Positive = 500
+    sweep_interval_s: Annotated[float, msgspec.Meta(gt=0)] = 30.0
+    sweep_dropped_after_s: Seconds = 60.0
+    sweep_waiting_after_s: Seconds = 7 * 86_400.0
+    metrics_port: int = 0
+
+    def __repr__(self) -> str:
+        return f"Settings(site={self.site!r}, vault_dir={str(self.vault_dir)!r}, index={self.index!r})"
+
+
+def from_environment(environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of this process."""
+    return load(Settings, "edge-inference", environ)
+
+
+def take_from_environment() -> Settings:
+    """The same, and the key leaves the environment, which child processes inherit and tools can show."""
+    settings = from_environment()
+    os.environ.pop("EDGE_INFERENCE_VAULT_KEY", None)
+    return settings

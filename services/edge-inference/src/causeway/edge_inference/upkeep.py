@@ -1,0 +1,66 @@
+"""What a replica does by the side, in small steps: sweep, tell what still waits, seal again, measure."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import suppress
+from typing import TypeVar
+
+from causeway.bus import BusError
+from causeway.edge_inference.handlers import Following
+from causeway.edge_inference.metrics import Metrics
+from causeway.edge_inference.replica import Replica
+from causeway.edge_inference.rotation import Resealing
+
+_RESEAL_PAUSE_S = 0.05
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Upkeep:
+    """Runs until told to stop. Every step is bounded, so that the log never waits long for the storage thread."""
+
+    def __init__(
+        self,
+        following: Following,
+        replica: Replica,
+        storage: Executor,
+        metrics: Metrics,
+        resealing: Resealing,
+        interval_s: float,
+    ) -> None:
+        self._following = following
+        self._replica = replica
+        self._storage = storage
+        self._metrics = metrics
+        self._resealing = resealing
+        self._interval_s = interval_s
+
+    async def until(self, stop: asyncio.Event) -> None:
+        """Every `interval_s`, and back to back while there are rows to seal again."""
+        while not stop.is_set():
+            await self._once()
+            resealed = await self._on_storage(self._resealing.step)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), self._interval_s if resealed else _RESEAL_PAUSE_S)
+
+    async def _once(self) -> None:
+        if self._following.caught_up:
+            try:
+                await self._following.sweep()
+                await self._following.announce()
+            except (BusError, TimeoutError) as error:
+                _log.warning("sweeping waits", extra={"reason": str(error)})
+        self._measure()
+
+    def _measure(self) -> None:
+        vault = self._replica.vault
+        self._metrics.watermark.set(vault.state.seq)
+        self._metrics.vault_bytes.set(sum(path.stat().st_size for path in vault.folder.iterdir()))
+        for kb, index in self._replica.indexes.items():
+            self._metrics.chunks.labels(kb=kb).set(len(index))
+            self._metrics.foreign.labels(kb=kb).set(len(index.foreign))
+
+    async def _on_storage(self, act: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._storage, act)
