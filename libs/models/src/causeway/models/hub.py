@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import shutil
 import urllib.error
 import urllib.request
@@ -40,7 +41,7 @@ def write_hub_file(source: HubSource, target: Path, hub: Hub, *, online: bool) -
     try:
         with urllib.request.urlopen(request, timeout=READ_TIMEOUT_S) as reply, target.open("wb") as file:  # noqa: S310
             shutil.copyfileobj(reply, file, _COPY_BYTES)
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
         raise ModelUnfetchable(
             f"{address} can not be read: {error}. Check the network, set HF_ENDPOINT to a mirror, "
             "or name a local path in a registry file."
