@@ -3,8 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -12,23 +11,17 @@ import nats.errors
 import nats.js.errors
 
 from causeway.bus.broker import build_broker
+from causeway.bus.calls import BusCalls
 from causeway.bus.connection import EdgeClient
 from causeway.bus.consuming import BatchHandler, Consumption
-from causeway.bus.dead_letters import DeadLetters
-from causeway.bus.delivery import PubAck, Stored
 from causeway.bus.errors import NotConnected, StreamMissing
 from causeway.bus.following import Following, LogHandler, Position
 from causeway.bus.health import ConsumerHealth, Health, judge
-from causeway.bus.lookup import Lookup
 from causeway.bus.metrics import bus_metrics
-from causeway.bus.objects import Objects
 from causeway.bus.outcomes import RetryPolicy
-from causeway.bus.publishing import Publishing
-from causeway.bus.requesting import Requesting
 from causeway.bus.serving import Endpoint, Serving
 from causeway.bus.settings import BusSettings
-from causeway.proto import Message, documents, subjects
-from causeway.proto.codec import M
+from causeway.proto import Message
 
 log = logging.getLogger(__name__)
 STREAM_POLL_S = 0.5
@@ -38,18 +31,14 @@ HEALTH_API_S = 2.0
 Part = Consumption | Following | Serving
 
 
-class Bus:
+class Bus(BusCalls):
     """See libs/bus/README.md for the guarantees."""
 
     def __init__(self, settings: BusSettings) -> None:
         self.settings = settings
         self.metrics = bus_metrics(settings.prometheus_registry)
         self.broker = build_broker(settings)
-        self._publishing = Publishing(self.broker, settings, self.metrics)
-        self._requesting = Requesting(self.broker, settings)
-        self._lookup = Lookup(self.broker)
-        self._objects = Objects(self.broker, self._publishing)
-        self.dead_letters = DeadLetters(self.broker, self._publishing, settings, self.metrics)
+        super().__init__(self.broker, settings, self.metrics)
         self._consumptions: list[Consumption] = []
         self._followings: list[Following] = []
         self._servings: list[Serving] = []
@@ -134,6 +123,13 @@ class Bus:
             waited += 1
             await asyncio.sleep(STREAM_POLL_S)
 
+    async def release(self, part: Part) -> None:
+        """Stop one follower, consumer or service while the bus goes on."""
+        for parts in (self._followings, self._servings, self._consumptions):
+            if part in parts:
+                parts.remove(part)  # type: ignore[arg-type]
+        await part.stop()
+
     def _launch(self, part: Part) -> None:
         if self._started:
             task = asyncio.create_task(part.start())
@@ -217,80 +213,6 @@ class Bus:
         self._launch(serving)
         return serving
 
-    async def publish(
-        self,
-        subject: str,
-        message: Message,
-        *,
-        msg_id: str,
-        stream: str | None = None,
-        expected_last_subject_seq: int | None = None,
-        timeout_s: float | None = None,
-    ) -> PubAck:
-        """See Publishing.publish."""
-        return await self._publishing.publish(
-            subject,
-            message,
-            msg_id=msg_id,
-            stream=stream,
-            expected_last_subject_seq=expected_last_subject_seq,
-            timeout_s=timeout_s,
-        )
-
-    async def publish_many(
-        self, entries: Iterable[tuple[str, Message, str]], *, window: int = 500, timeout_s: float | None = None
-    ) -> list[PubAck]:
-        """See Publishing.publish_many."""
-        return await self._publishing.publish_many(entries, window=window, timeout_s=timeout_s)
-
-    async def last(self, stream: str, subject: str) -> Stored | None:
-        """The last message of a subject of the registry, or None."""
-        return await self._lookup.last(stream, subject, _carried(stream))
-
-    async def last_many(self, stream: str, wanted: Iterable[str]) -> dict[str, Stored]:
-        """The last messages of those subjects that have one."""
-        return await self._lookup.last_many(stream, wanted, _carried(stream))
-
-    async def exists_many(self, stream: str, wanted: Iterable[str]) -> set[str]:
-        """Those of the subjects that have a message."""
-        return await self._lookup.exists_many(stream, wanted)
-
-    async def purge(self, stream: str, subject: str, below_seq: int | None = None) -> None:
-        """Remove a subject's messages, below a sequence where it is given."""
-        await self._lookup.purge(stream, subject, below_seq)
-
-    async def put_object(
-        self,
-        bucket: str,
-        name: str,
-        content: Path | bytes,
-        *,
-        bytes_max: int = documents.DOCUMENT_BYTES_MAX,
-        progress: Callable[[int], None] | None = None,
-    ) -> documents.ObjectRef:
-        """See Objects.put."""
-        return await self._objects.put(bucket, name, content, bytes_max=bytes_max, progress=progress)
-
-    async def get_object(
-        self, ref: documents.ObjectRef, to_path: Path, *, bytes_max: int = documents.DOCUMENT_BYTES_MAX
-    ) -> None:
-        """See Objects.get."""
-        await self._objects.get(ref, to_path, bytes_max=bytes_max)
-
-    async def delete_object(self, ref: documents.ObjectRef) -> None:
-        """See Objects.delete."""
-        await self._objects.delete(ref)
-
-    async def request(self, subject: str, message: Message, reply_type: type[M], timeout_s: float | None = None) -> M:
-        """See Requesting.request."""
-        return await self._requesting.request(subject, message, reply_type, timeout_s)
-
-    def request_stream(
-        self, subject: str, message: Message, reply_type: type[M], *, wait_s: float = 10.0, total_s: float = 120.0
-    ) -> AsyncIterator[M]:
-        """See Requesting.request_stream."""
-        return self._requesting.request_stream(subject, message, reply_type, wait_s=wait_s, total_s=total_s)
-
     async def health(self) -> Health:
         """The state of the connection and of each consumer, within seconds."""
         followers = tuple(ConsumerHealth(stream=f.stream, pending=f.lag, reason=f.reason) for f in self._followings)
@@ -311,8 +233,3 @@ class Bus:
             unsettled=info.num_ack_pending or 0,
             redelivered=info.num_redelivered or 0,
         )
-
-
-def _carried(stream: str) -> tuple[type[Message], ...]:
-    rows = [row.carries for row in subjects.ALL if row.stream == stream]
-    return tuple(dict.fromkeys(kind for carries in rows for kind in carries))

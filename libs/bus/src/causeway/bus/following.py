@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import nats.errors
-import nats.js.errors
 from nats.aio.msg import Msg
-from nats.js import api
 
 from causeway.bus.decoding import delivery_of
 from causeway.bus.delivery import Delivery
 from causeway.bus.errors import BusError, ConsumerLost
 from causeway.bus.pulling import EdgePullSubscription
+from causeway.bus.scanning import log_consumer, release
 from causeway.proto import Message, UndecodableError
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ class Following:
         await self._bus.await_stream(self.stream)
         self.position = await self._begin()
         js = self._bus.broker.js
-        config = self._config(self.position.seq)
+        config = log_consumer(js, self._filters, self.position.seq, INACTIVE_S)
         info = await js.add_consumer(self.stream, config)
         pull = await js.pull(self.stream, config)
         self.ready.set()
@@ -124,9 +123,7 @@ class Following:
                 await self._at_end()
             await self._read(pull)
         finally:
-            with contextlib.suppress(nats.errors.Error):
-                await pull.unsubscribe()
-                await js.delete_consumer(self.stream, str(config.name))
+            await release(js, self.stream, config, pull)
 
     async def _begin(self) -> Position:
         asked = await self._from_seq()
@@ -139,22 +136,6 @@ class Following:
                 await self._on_reset(Position(seq=0, stream_created=created))
             return Position(seq=0, stream_created=created)
         return Position(seq=asked.seq, stream_created=created)
-
-    def _config(self, after: int) -> api.ConsumerConfig:
-        config = api.ConsumerConfig(
-            name=self._bus.client.new_inbox().rsplit(".", 1)[-1],
-            ack_policy=api.AckPolicy.NONE,
-            deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE,
-            opt_start_seq=after + 1,
-            inactive_threshold=INACTIVE_S,
-            mem_storage=True,
-            num_replicas=1,
-        )
-        if len(self._filters) == 1:
-            config.filter_subject = self._filters[0]
-        elif self._filters:
-            config.filter_subjects = self._filters
-        return config
 
     async def _read(self, pull: EdgePullSubscription) -> None:
         expected, reconnects = 1, self._bus.client.reconnects

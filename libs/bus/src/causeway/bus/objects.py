@@ -10,26 +10,23 @@ import hashlib
 import io
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import nats.errors
 import nats.js.errors
-from nats.js import api
 
 from causeway.bus.broker import EdgeBroker
-from causeway.bus.errors import ConsumerLost, ObjectDamaged, ObjectError, ObjectMissing, ObjectTooLarge
+from causeway.bus.errors import ObjectDamaged, ObjectMissing, ObjectTooLarge
 from causeway.bus.publishing import Publishing
+from causeway.bus.scanning import scan
 from causeway.proto import headers
 from causeway.proto.documents import ObjectRef
 
 CHUNK_BYTES = 128 * 1024
-WINDOW = 16
 CHUNK_TIMEOUT_S = 30.0
 READ_BATCH = 32
-SILENCE_S_MAX = 30.0
-RESUMES_MAX = 20
 
 
 def _meta_subject(bucket: str, name: str) -> str:
@@ -104,7 +101,7 @@ class Objects:
         """Write the object to `to_path`, which is complete and checked when this returns, or is not there.
 
         Raises:
-            ObjectMissing, ObjectTooLarge, ObjectDamaged, ObjectError (the server fell silent).
+            ObjectMissing, ObjectTooLarge, ObjectDamaged, NotConnected.
         """
         meta = await self._meta(ref.bucket, ref.name)
         if meta is None or meta.get("deleted"):
@@ -131,45 +128,15 @@ class Objects:
             raise ObjectDamaged(f"{ref.name}: {total} of {ref.size_bytes} bytes")
 
     async def _chunks(self, bucket: str, nuid: str, count: int) -> AsyncIterator[bytes]:
-        seq, seen = 0, 0
-        for _ in range(RESUMES_MAX):
-            try:
-                async for chunk, at in self._chunks_after(bucket, nuid, seq, count - seen):
-                    seq, seen = at, seen + 1
-                    yield chunk
-            except (ConsumerLost, nats.errors.Error, TimeoutError):
-                await asyncio.sleep(0.2)
-            if seen >= count:
-                return
-        raise ObjectError(f"{nuid}: {seen} of {count} chunks came, then nothing: is nats-server well?")
-
-    async def _chunks_after(self, bucket: str, nuid: str, seq: int, count: int) -> AsyncIterator[tuple[bytes, int]]:
-        js = self._broker.js
-        await js.client.online(SILENCE_S_MAX)
-        config = api.ConsumerConfig(
-            name=js.client.new_inbox().rsplit(".", 1)[-1],
-            ack_policy=api.AckPolicy.NONE,
-            deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE,
-            opt_start_seq=seq + 1,
-            filter_subject=f"$O.{bucket}.C.{nuid}",
-            inactive_threshold=SILENCE_S_MAX,
-            mem_storage=True,
-        )
-        await js.add_consumer(f"OBJ_{bucket}", config)
-        pull = await js.pull(f"OBJ_{bucket}", config)
-        expected = 1
-        try:
-            while count > 0:
-                raws = await pull.next_batch(min(READ_BATCH, count), 2.0)
-                if not raws:
-                    raise ConsumerLost("no more chunks come")
-                for raw in raws:
-                    if raw.metadata.sequence.consumer != expected:
-                        raise ConsumerLost("gap")
-                    expected, count = expected + 1, count - 1
-                    yield raw.data, raw.metadata.sequence.stream
-        finally:
-            await pull.unsubscribe()
+        seen = 0
+        async with aclosing(
+            scan(self._broker.js, f"OBJ_{bucket}", [f"$O.{bucket}.C.{nuid}"], batch=READ_BATCH)
+        ) as messages:
+            async for message in messages:
+                seen += 1
+                yield message.data
+        if seen != count:
+            raise ObjectDamaged(f"{nuid}: {seen} of {count} parts are there")
 
     async def delete(self, ref: ObjectRef) -> None:
         """Remove the object; removing what is gone is no error."""

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import nats.errors
 from nats.aio.msg import Msg
@@ -74,7 +74,7 @@ class Requesting:
 
     async def request_stream(
         self, subject: str, message: Message, reply_type: type[M], *, wait_s: float = 10.0, total_s: float = 120.0
-    ) -> AsyncIterator[M]:
+    ) -> AsyncGenerator[M, None]:
         """Replies as they come, until the final one. At most `wait_s` between two, at most `total_s` in all.
 
         Raises:
