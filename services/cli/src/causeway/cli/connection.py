@@ -12,6 +12,9 @@ from causeway.bus import BusSettings
 from causeway.cli.errors import UserError
 from causeway.cli.site_folder import DEFAULT_FOLDER, SiteFolder
 
+# A nats-server that is being started again must not fail a publish.
+PUBLISH_TIMEOUT_S = 60.0
+
 Url = Annotated[
     str, typer.Option("--url", help="nats://HOST:PORT of a site, instead of a folder.", envvar="CAUSEWAY_NATS_URL")
 ]
@@ -45,13 +48,14 @@ def find_site(
     if url:
         _check(url, site)
         return Address(
-            bus=BusSettings(site=site, service="cli", url=url, user=user or None, password=_password(password_file))
+            bus=BusSettings(site=site, service="cli", publish_timeout_s=PUBLISH_TIMEOUT_S, url=url, user=user or None, password=_password(password_file))
         )
     record = SiteFolder(data_dir).read_record()
     return Address(
         bus=BusSettings(
             site=record.site,
             service="cli",
+            publish_timeout_s=PUBLISH_TIMEOUT_S,
             url=record.url,
             user=record.user,
             password=_password(Path(record.password_file)),

@@ -1,0 +1,127 @@
+"""SIGKILL at random moments of an ingest: afterwards every document can be found exactly once, and none is lost."""
+
+import asyncio
+import itertools
+import os
+import random
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from causeway.cli.connection import find_site
+from causeway.cli.sessions import session
+from causeway.proto.answers import SearchMode
+from causeway.proto.documents import State
+from tests.support.site import CAUSEWAY, SiteUnderTest, environment, running_site, wait_until
+from tests.support.small_documents import SmallDocument, small_documents, write_documents
+
+pytestmark = pytest.mark.model
+
+KB = "records"
+SETTLE_BOUND_S = 300.0
+NEVER_GIVE_UP = "supervision: {crashes_max: 1000, window_s: 60}\n"
+
+
+def kill_while(process: subprocess.Popen[bytes], site: SiteUnderTest, rng: random.Random, bound_s: float) -> list[str]:
+    """Kill one process after another, in turn but at random moments, until `process` ends."""
+    names = sorted(site.pids())
+    rng.shuffle(names)
+    killed: list[str] = []
+    waited = 0.0
+    for name in itertools.cycle(names):
+        pause_s = rng.uniform(0.2, 2.5)
+        waited += pause_s
+        assert waited < bound_s, f"still publishing after {waited:.0f} s of kills"
+        try:
+            process.wait(pause_s)
+        except subprocess.TimeoutExpired:
+            if kill(site, name):
+                killed.append(name)
+        else:
+            break
+    return killed
+
+
+def kill(site: SiteUnderTest, name: str) -> bool:
+    """SIGKILL the process that has this name now; False while it is being started again."""
+    pid = site.pids().get(name)
+    if pid is None:
+        return False
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def publish_under_fire(site: SiteUnderTest, folder: Path, seed: int, bound_s: float) -> list[str]:
+    with (site.folder / "publish.out").open("wb") as output, subprocess.Popen(
+        [CAUSEWAY, "publish", folder, "--kb", KB, "--data-dir", site.folder],
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env=environment(),
+    ) as process:
+        try:
+            killed = kill_while(process, site, random.Random(seed), bound_s)
+        finally:
+            process.kill()
+    assert process.returncode == 0, (site.folder / "publish.out").read_text()
+    return killed
+
+
+async def found_documents(site: SiteUnderTest, documents: list[SmallDocument]) -> dict[str, list[str]]:
+    """For each code, the documents whose text holds it, by lexical search."""
+    found: dict[str, list[str]] = {}
+    async with session(find_site("", site.folder)) as client:
+        statuses = await client.statuses(KB)
+        assert {status.state for status in statuses} == {State.SEARCHABLE}
+        assert len(statuses) == len(documents)
+        for document in documents:
+            result = await client.search(KB, document.code, mode=SearchMode.LEXICAL, documents_max=5)
+            found[document.code] = [one.document_id for one in result.passages if document.code in one.quote]
+    return found
+
+
+def everything_is_found_once(site: SiteUnderTest, documents: list[SmallDocument]) -> None:
+    wait_until(lambda: set(site.run_json("status")["processes"].values()) == {"ready"}, SETTLE_BOUND_S, "all ready")
+    found = asyncio.run(found_documents(site, documents))
+    assert found == {document.code: [document.name] for document in documents}
+    status = site.run_json("status")
+    assert status["dead_letters"] == 0
+    knowledge = {stream["name"]: stream["messages"] for stream in status["streams"]}
+    # A manifest and a chunk each: nothing twice, nothing left over, nothing still waiting.
+    assert (knowledge["KNOWLEDGE"], knowledge["DOCUMENTS"], knowledge["CHUNKS"]) == (2 * len(documents), 0, 0)
+
+
+@pytest.fixture
+def site_under_fire(tmp_path: Path) -> Iterator[SiteUnderTest]:
+    config = tmp_path / "site.yaml"
+    config.write_text(NEVER_GIVE_UP, encoding="utf-8")
+    with running_site(tmp_path / "site", "--config", str(config)) as site:
+        yield site
+        site.seen |= site.family()
+
+
+@pytest.mark.timeout(600)
+def test_sixty_documents_survive_kills_of_every_process(site_under_fire: SiteUnderTest, tmp_path: Path) -> None:
+    documents = small_documents(60, seed=2)
+    folder = write_documents(tmp_path / "records", documents)
+    killed = publish_under_fire(site_under_fire, folder, seed=2, bound_s=300)
+    assert killed
+    everything_is_found_once(site_under_fire, documents)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("seed", [3, 4])
+def test_five_hundred_documents_survive_kills_of_every_process(
+    site_under_fire: SiteUnderTest, tmp_path: Path, seed: int
+) -> None:
+    documents = small_documents(500, seed=seed)
+    folder = write_documents(tmp_path / "records", documents)
+    killed = publish_under_fire(site_under_fire, folder, seed=seed, bound_s=1_500)
+    assert set(killed) == set(site_under_fire.pids())
+    everything_is_found_once(site_under_fire, documents)
