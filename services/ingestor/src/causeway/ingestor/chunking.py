@@ -196,7 +196,8 @@ def _cut(units: list[_Unit], ordinal: int, title: str, measure: Measure) -> Cut:
 def _context(title: str, first: Block, measure: Measure) -> str:
     """Title › headings › table header, as far as there is room: the title and the nearest are kept longest."""
     names = [name for name in (*first.heading_path, first.lead) if name and name != title]
-    names = [title, *names] if title else names
+    # A chunk that opens with the title needs no second one.
+    names = [title, *names] if title and first.text != title else names
     while len(names) > 2 and weight(_SEPARATOR.join(names)) > measure.context_max:
         names.pop(1)
     share = measure.context_max / max(1, len(names)) - len(_SEPARATOR)

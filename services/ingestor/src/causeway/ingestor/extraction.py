@@ -6,9 +6,12 @@ from pathlib import PurePosixPath
 import msgspec
 
 from causeway.ingestor.chunking import Cut, Measure, chunk, weight
+from causeway.ingestor.parsing import sniff
 from causeway.ingestor.parsing.block import Block, Code, Limits, Parsed
 
 TITLE_CHARS_MAX = 300
+# The first heading of a spreadsheet is the name of a sheet, which says less than the name of the file.
+_SHEETS = frozenset({sniff.XLSX, sniff.XLSB, sniff.XLS, sniff.ODS})
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True, tag="job"):
@@ -63,14 +66,15 @@ def extraction(parsed: Parsed, job: Job) -> Extraction:
 
 def title_of(parsed: Parsed, job: Job) -> str:
     """What the producer calls it, else what the file does, else its first heading, else its name."""
-    named = job.title or parsed.title or _first_heading(parsed.blocks) or PurePosixPath(job.filename).stem
+    heading = "" if parsed.media_type in _SHEETS else _opening_heading(parsed.blocks)
+    named = job.title or parsed.title or heading or PurePosixPath(job.filename).stem
     return " ".join(named.split())[:TITLE_CHARS_MAX]
 
 
-def _first_heading(blocks: list[Block]) -> str:
-    """A heading that opens the document is its title; one further down is not."""
-    first = blocks[0] if blocks else None
-    return first.text if first is not None and first.kind == "heading" and not first.heading_path else ""
+def _opening_heading(blocks: list[Block]) -> str:
+    """A heading that opens the document and has no sister is its title."""
+    top = [block for block in blocks if block.kind == "heading" and not block.heading_path]
+    return top[0].text if len(top) == 1 and top[0] is blocks[0] else ""
 
 
 def language_of(cuts: list[Cut], declared: str) -> str:
