@@ -137,7 +137,7 @@ def test_no_test_sleeps_for_a_while_and_hopes() -> None:
     found = [
         f"{source.name}:{line}"
         for source in sources()
-        if source.name.startswith("tests/") and not source.name.startswith("tests/support/")
+        if source.name.startswith("tests/") and not source.name.startswith(("tests/support/", "tests/bench/"))
         for line, name, call in calls(source)
         if name in ("time.sleep", "asyncio.sleep", "sleep") and not _is_zero(call)
     ]
