@@ -85,10 +85,20 @@ def _guess(body: bytes) -> str:
     best = max(chinese, key=lambda name: chinese[name])
     if chinese[best] >= _SHARE_MIN:
         return best
+    if _is_western(sample):
+        return "cp1252"
     match = from_bytes(sample).best()
     if match is not None and _fits(body, match.encoding):
         return match.encoding
     return "cp1252" if chinese[best] < 0.4 else best
+
+
+def _is_western(sample: bytes) -> bool:
+    """A few accented letters among many plain ones: Western European, and Windows wrote it."""
+    high = [byte for byte in sample if byte >= 0x80]
+    letters = sum(byte >= 0xC0 for byte in high)
+    plain = sum(97 <= byte | 0x20 <= 122 for byte in sample)
+    return len(high) < 0.3 * plain and letters >= 0.7 * len(high)
 
 
 def _share(sample: bytes, name: str, common: Callable[[int, int], bool]) -> float:

@@ -102,7 +102,8 @@ def _inner(outline: Outline, limits: Limits, depth: int, found: _Found) -> Calla
             found.warnings.append(f"{name}: nested too deeply, left out")
             return
         try:
-            _into(body, filename, media_type, outline, limits, depth + 1)
+            _, inner = _into(body, filename, media_type, outline, limits, depth + 1)
+            found.warnings += inner.warnings
         except ParseFailure as failure:
             if failure.code in (Code.BOMB, Code.TEXT, Code.PAGES):
                 raise

@@ -11,7 +11,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u00ad\u200b\u2060\ufeff\
 _SPACES = re.compile(r"[^\S\n]+")
 _LINE_EDGES = re.compile(r" *\n *")
 _BLANK_LINES = re.compile(r"\n{3,}")
-_BETWEEN_CJK = re.compile(rf"(?<=[{_CJK}])[ \n](?=[{_CJK}])")
+_BETWEEN_CJK = re.compile(rf"(?<=[{_CJK}])\n(?=[{_CJK}])")
 SOFT_BREAK = "\x1f"
 _SOFT_IN_CJK = re.compile(rf"(?<=[{_CJK}])\x1f(?=[{_CJK}])")
 
