@@ -33,12 +33,11 @@ class Asked:
 
 @dataclass(frozen=True)
 class Corpus:
-    """A set: documents as id to (title, text), and its questions. `fitted` is False for sets that only report."""
+    """A set: documents as id to (title, text), and its questions."""
 
     name: str
     documents: dict[str, tuple[str, str]]
     questions: list[Asked]
-    fitted: bool = True
 
 
 def half(document_id: str) -> int:
@@ -83,7 +82,7 @@ def _cranfield(folder: Path) -> Corpus:
         Asked(row["question"], frozenset(key for key, code in row["qrels"].items() if code > 0), ())
         for row in _rows(folder / "queries.jsonl")
     ]
-    return Corpus("en_cranfield", documents, asked, fitted=False)
+    return Corpus("en_cranfield", documents, asked)
 
 
 def _scifact(folder: Path) -> Corpus:
@@ -93,7 +92,7 @@ def _scifact(folder: Path) -> Corpus:
         for row in _rows(folder / "claims.jsonl")
         if row["src"] == "validation"
     ]
-    return Corpus("en_scifact", documents, asked, fitted=False)
+    return Corpus("en_scifact", documents, asked)
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:

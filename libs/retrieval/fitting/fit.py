@@ -17,7 +17,7 @@ from causeway.retrieval.models import (
     ReadingFile,
     fusion_model,
 )
-from libs.retrieval.fitting.corpus import Corpus, corpora
+from libs.retrieval.fitting.corpus import QA_SETS, Corpus, corpora
 from libs.retrieval.fitting.report import Report
 from libs.retrieval.fitting.stages import Case, Stage
 from libs.retrieval.fitting.training import Choice, fit_choices, fit_logistic
@@ -36,7 +36,7 @@ class Fit:
         self.withheld = [stage.cases(withheld=True) for stage in self.stages]
         self.provenance = {
             "encoder": "multilingual-e5-small int8",
-            "fitted_on": f"half {half} by passage of " + ", ".join(c.name for c in sets if c.fitted),
+            "fitted_on": f"half {half} by passage of " + ", ".join(c.name for c in sets),
             "chunks": "300 Chinese or 800 English characters at sentence ends",
         }
 
@@ -45,11 +45,7 @@ class Fit:
 
     def weighted(self, groups: list[list[Case]]) -> list[tuple[Case, float]]:
         """Return the cases to fit on, each set weighing the same."""
-        kept = [
-            [case for case in cases if self.fits(case)]
-            for stage, cases in zip(self.stages, groups, strict=True)
-            if stage.corpus.fitted
-        ]
+        kept = [[case for case in cases if self.fits(case)] for cases in groups]
         return [(case, 1 / len(cases)) for cases in kept for case in cases]
 
     def centres(self) -> FusionFile:
@@ -57,7 +53,7 @@ class Fit:
         questions: dict[str, list[NDArray[np.float32]]] = {"zh": [], "en": []}
         passages: dict[str, list[NDArray[np.float32]]] = {"zh": [], "en": []}
         for stage, cases in zip(self.stages, self.cases, strict=True):
-            if stage.corpus.fitted and " " not in stage.corpus.name:
+            if stage.corpus.name in QA_SETS:
                 kept = [case for case in cases if self.fits(case)]
                 rows = sorted({stage.places[i] for case in kept for i in case.dense_ids if case.right(i)})
                 questions[stage.corpus.name[:2]].append(np.mean([case.vector for case in kept], axis=0))
@@ -141,7 +137,7 @@ class Fit:
         rows: dict[str, list[tuple[list[float], bool, float]]] = {name: [] for name in answerability.GROUPS}
         for case, weight in self.weighted(self.cases) + self.weighted(self.withheld):
             found = reading.read(case.question, case.ranked, case.lines, case.cosines, reader)
-            if found.spans:
+            if found.spans and case.asked.answers:
                 values = answerability.features(case.question, case.ranked, found)
                 label = any(case.right(span.chunk_id) for span in found.spans[:1])
                 rows[answerability.group(case.question, case.ranked)].append((list(values.values()), label, weight))

@@ -11,12 +11,26 @@ from causeway.retrieval.models import AnswerabilityFile, ReadingFile
 from libs.retrieval.fitting.stages import Case, Stage, document_of
 
 # `first look` is the order before lines are read; the last two: shares answered with and without the right passage.
-COLUMNS = ("BM25", "dense", "first look", "hybrid", "MRR@10", "holds: 1 line", "holds", "AUROC", "answered", "withheld")
+COLUMNS = (
+    "BM25",
+    "dense",
+    "first look",
+    "hybrid",
+    "nDCG@10 BM25",
+    "dense",
+    "hybrid",
+    "holds: 1 line",
+    "holds",
+    "characters",
+    "AUROC",
+    "answered",
+    "withheld",
+)
 
 
 @dataclass(frozen=True)
 class Report:
-    """Cases in their final order; `half` was fitted on and is left out, except in sets that were not fitted."""
+    """Cases in their final order; `half` was fitted on and is left out."""
 
     stages: Sequence[Stage]
     cases: Sequence[Sequence[Case]]
@@ -30,12 +44,12 @@ class Report:
             "|---" * (len(COLUMNS) + 2) + "|",
         ]
         for stage, cases, withheld in zip(self.stages, self.cases, self.withheld, strict=True):
-            kept = [self._seen(stage, group) for group in (cases, withheld)]
+            kept = [self._seen(group) for group in (cases, withheld)]
             lines.append(self._row(stage, kept[0], kept[1], reader, judge_file))
         return "\n".join(lines)
 
-    def _seen(self, stage: Stage, cases: Sequence[Case]) -> list[Case]:
-        return [case for case in cases if not stage.corpus.fitted or case.asked.half != self.half]
+    def _seen(self, cases: Sequence[Case]) -> list[Case]:
+        return [case for case in cases if case.asked.half != self.half]
 
     def _row(
         self, stage: Stage, cases: list[Case], withheld: list[Case], reader: ReadingFile, judge_file: AnswerabilityFile
@@ -53,19 +67,26 @@ class Report:
                 ]
             ),
             _mean([case.right(case.ranked[0].chunk_id) for case in cases]),
-            _mean([_reciprocal(case) for case in cases]),
+            _mean([_ndcg(case, case.lexical_ids) for case in cases]),
+            _mean([_ndcg(case, case.dense_ids) for case in cases]),
+            _mean([_ndcg(case, [one.chunk_id for one in case.ranked]) for case in cases]),
             _mean(
                 [
                     bool(found.spans) and case.holds(found.spans[0].text)
                     for case, found in zip(cases, readings, strict=True)
                 ]
             ),
-            _mean([any(case.holds(s.text) for s in found.spans) for case, found in zip(cases, readings, strict=True)]),
+            _mean([case.holds(found.text) for case, found in zip(cases, readings, strict=True)]),
+            _mean([len(found.text) for found in readings]),
             _auroc(*chances),
             _mean(chances[0] >= judge_file.threshold),
             _mean(chances[1] >= judge_file.threshold),
         ]
-        return f"| {stage.corpus.name} | {len(cases)} | " + " | ".join(f"{number:.3f}" for number in numbers) + " |"
+        return (
+            f"| {stage.corpus.name} | {len(cases)} | "
+            + " | ".join(f"{number:.3f}" if number < 2 else f"{number:.0f}" for number in numbers)
+            + " |"
+        )
 
 
 def _mean(values: Sequence[float] | NDArray[np.bool_]) -> float:
@@ -83,6 +104,7 @@ def _auroc(held: NDArray[np.float64], withheld: NDArray[np.float64]) -> float:
     return float(below.mean() / 2 / max(1, len(ordered)))
 
 
-def _reciprocal(case: Case) -> float:
-    documents = list(dict.fromkeys(document_of(one.chunk_id) for one in case.ranked))[:10]
-    return next((1 / (at + 1) for at, key in enumerate(documents) if key in case.asked.right), 0.0)
+def _ndcg(case: Case, chunk_ids: Sequence[bytes]) -> float:
+    documents = list(dict.fromkeys(map(document_of, chunk_ids)))[:10]
+    gain = sum(1 / np.log2(at + 2) for at, key in enumerate(documents) if key in case.asked.right)
+    return float(gain / sum(1 / np.log2(at + 2) for at in range(min(10, len(case.asked.right)))))

@@ -28,7 +28,7 @@ def naive_scores(chunks: dict[bytes, list[str]], question: list[str]) -> dict[by
     return scores
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(STEPS, TERMS, st.booleans())
 def test_scores_equal_the_formula_after_any_history(
     steps: list[tuple[int, list[str] | None]], question: list[str], reclaims: bool

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 
-from causeway.language import Span, sentences
+from causeway.language import Span, sentences, terms
 from causeway.retrieval.fusion import Ranked, share_held
 from causeway.retrieval.passage import Passage
 from causeway.retrieval.question import Question
@@ -19,12 +19,17 @@ LINE_CHARS_MAX = 600
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A sentence of a passage: where it stands in the text, and the share of the question's idf that it holds."""
+    """A sentence of a passage, and where it stands: `order` of `count`.
+
+    `coverage` is the share of the question's idf that the line holds; `fresh_coverage` leaves out the terms that the
+    passage's context holds anyway: a title is repeated all over its document and tells nothing about the sentence.
+    """
 
     chunk_id: bytes
     span: Span
     text: str
     coverage: float
+    fresh_coverage: float
     order: int
     count: int
 
@@ -53,12 +58,15 @@ def split(question: Question, ranked: Sequence[Ranked], weights: Mapping[str, fl
 def lines_of(passage: Passage, weights: Mapping[str, float]) -> list[Line]:
     """Return the sentences of a passage as lines; one without an end within LINE_CHARS_MAX characters is cut there."""
     spans = list(chain.from_iterable(map(_cut, sentences(passage.text))))
+    in_context = set(terms(passage.context))
+    fresh = {term: weight for term, weight in weights.items() if term not in in_context}
     return [
         Line(
             chunk_id=passage.chunk_id,
             span=span,
             text=span.of(passage.text),
             coverage=share_held(weights, span.of(passage.text)),
+            fresh_coverage=share_held(fresh, span.of(passage.text)),
             order=order,
             count=len(spans),
         )

@@ -13,19 +13,23 @@ from causeway.retrieval.models import ReadingFile, shipped_reading
 from causeway.retrieval.question import AnswerKind, Question
 from causeway.retrieval.reranking import Scores
 
-SPANS_MAX = 2
-# A second sentence is shown while the answer stays this short, by language of its first line.
-CHARS_MAX = {"zh": 150, "en": 300}
+# Another sentence joins while there is room and the answer is not yet sure to be among them. On half the sets one
+# sentence held the answer for .74 of the questions, two for .85, these rules for .88 with 110 zh or 310 en characters.
+SPANS_MAX = 3
+BELIEF_ENOUGH = 0.95
+CHARS_MAX = {"zh": 200, "en": 400}
 FEATURES = (
     "line_dense",
     "line_dense_own",
     "passage",
     "coverage",
     "coverage_gap",
+    "fresh_coverage",
     "before_coverage",
     "before_dense",
     "opening",
     "length",
+    "asks",
     "kind_number",
     "kind_date",
     "kind_person",
@@ -102,7 +106,7 @@ def read(
     cosines: Scores,
     model: ReadingFile | None = None,
 ) -> Reading:
-    """Return the one or two lines that most likely answer; `ranked` holds every chunk that has lines."""
+    """Return the lines, SPANS_MAX at most, that most likely answer; `ranked` holds every chunk that has lines."""
     if not lines:
         return Reading()
     used = model or shipped_reading()
@@ -112,7 +116,7 @@ def read(
     beliefs = np.exp(logits - logits.max())
     beliefs /= beliefs.sum()
     order = np.argsort(-logits, kind="stable")
-    chosen = _short_enough([int(at) for at in order], lines)
+    chosen = _enough([int(at) for at in order], lines, beliefs)
     return Reading(
         spans=tuple(
             AnswerSpan(lines[at].chunk_id, lines[at].span, lines[at].text, float(beliefs[at])) for at in chosen
@@ -122,12 +126,19 @@ def read(
     )
 
 
-def _short_enough(order: Sequence[int], lines: Sequence[Line]) -> list[int]:
-    """Return the best line, and the next best one that still fits."""
+def _enough(order: Sequence[int], lines: Sequence[Line], beliefs: Matrix) -> list[int]:
+    """Return the best line and those next ones that fit, until they hold the answer almost surely."""
     best = lines[order[0]]
-    limit = CHARS_MAX["zh" if _is_chinese(best.text) else "en"]
-    fits = [at for at in order[1:] if len(best.text) + len(lines[at].text) <= limit]
-    return [order[0], *fits[: SPANS_MAX - 1]]
+    room = CHARS_MAX["zh" if _is_chinese(best.text) else "en"] - len(best.text)
+    chosen, belief = [order[0]], float(beliefs[order[0]])
+    for at in order[1:]:
+        if len(chosen) == SPANS_MAX or belief >= BELIEF_ENOUGH:
+            break
+        if len(lines[at].text) <= room:
+            chosen.append(at)
+            room -= len(lines[at].text)
+            belief += float(beliefs[at])
+    return chosen
 
 
 def groups(question: Question, ranked: Sequence[Ranked], lines: Sequence[Line]) -> list[str]:
@@ -156,10 +167,12 @@ def features(question: Question, ranked: Sequence[Ranked], lines: Sequence[Line]
                 scores[line.chunk_id] - best_score,
                 line.coverage * 4,
                 (line.coverage - best_coverage) * 4,
+                line.fresh_coverage * 4,
                 0.0 if before is None else lines[before].coverage * 4,
                 -2.0 if before is None else (float(cosines[before]) - best_cosine) * 20,
                 float(line.order == 0),
                 float(np.log1p(len(line.text))),
+                float(line.text.endswith(("?", "？"))),
                 *_kind_signs(question.kind, line.text),
             )
         )
