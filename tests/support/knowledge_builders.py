@@ -82,8 +82,8 @@ def document(document_id: str, texts: list[str], number: int, seq: int, kb: str 
     return batch(*chunks, revision(document_id, texts, number, seq + len(texts), kb))
 
 
-def open_vault(folder: Path, kek: bytes = KEK, clock_ms: int = 1_000) -> Vault:
-    """A vault without its lock, made if it is not there."""
+def open_vault(folder: Path, kek: bytes = KEK, clock_ms: int | None = 1_000) -> Vault:
+    """A vault without its lock, made if it is not there; its clock stands still unless it is None."""
     folder.mkdir(parents=True, exist_ok=True)
     ring: Keyring = open_keyring(folder, kek)
-    return Vault(folder, ring, clock_ms=lambda: clock_ms)
+    return Vault(folder, ring) if clock_ms is None else Vault(folder, ring, clock_ms=lambda: clock_ms)

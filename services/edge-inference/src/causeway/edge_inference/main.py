@@ -38,8 +38,8 @@ def _parser() -> argparse.ArgumentParser:
     rotate = commands.add_parser(
         "rotate-key",
         help="change keys of the vault at EDGE_INFERENCE_VAULT_DIR while the service is stopped",
-        description="With --new-key-file the data keys are wrapped by another key (milliseconds). With --data a new data"
-        " key seals what is written next, and the service seals the rest again by the side; --now does that here.",
+        description="With --new-key-file the data keys are wrapped by another key (milliseconds). With --data a new"
+        " data key seals what is written next; the service seals the rest again by the side, --now does that here.",
     )
     what = rotate.add_mutually_exclusive_group(required=True)
     what.add_argument("--new-key-file", type=Path, metavar="PATH", help="the new key; see create-key")

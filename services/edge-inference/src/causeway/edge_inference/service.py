@@ -63,17 +63,11 @@ class Service:
         self.caught_up = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        self._stack.callback(self._storage.shutdown)
-        self._stack.callback(self._asks.shutdown)
-        renew_spent_key(self._vault, self._kek)
-        rule = SweepRule(
-            dropped_after_s=self._settings.sweep_dropped_after_s,
-            waiting_after_s=self._settings.sweep_waiting_after_s,
-        )
-        self.replica = Replica(self._vault, self._indexes, rule, wall_clock_ms)
-        self._stack.push_async_callback(_on, self._storage, self.replica.close)
-        await _on(self._storage, self.replica.load)
-        await self._connect()
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
         return self
 
     async def __aexit__(
@@ -92,6 +86,19 @@ class Service:
         if not self.following.caught_up:
             return f"catching up with KNOWLEDGE, {self.follower.lag} entries to go"
         return "" if self.bus.connected else "not connected to nats-server, trying again"
+
+    async def _start(self) -> None:
+        self._stack.callback(self._storage.shutdown)
+        self._stack.callback(self._asks.shutdown)
+        renew_spent_key(self._vault, self._kek)
+        rule = SweepRule(
+            dropped_after_s=self._settings.sweep_dropped_after_s,
+            waiting_after_s=self._settings.sweep_waiting_after_s,
+        )
+        self.replica = Replica(self._vault, self._indexes, rule, wall_clock_ms)
+        self._stack.push_async_callback(_on, self._storage, self.replica.close)
+        await _on(self._storage, self.replica.load)
+        await self._connect()
 
     async def _connect(self) -> None:
         finder = Finder(self._encoder)

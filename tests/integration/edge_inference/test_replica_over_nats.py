@@ -1,0 +1,367 @@
+"""Replicas over a real nats-server: what is published becomes searchable, restarts resume, deletes propagate."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from causeway.bus import Bus, BusSettings, ProblemReply
+from causeway.bus.streams import declare
+from causeway.edge_inference.errors import GenerationError
+from causeway.edge_inference.exact import ExactIndex
+from causeway.edge_inference.ports import Generator, Prompt
+from causeway.edge_inference.service import Service
+from causeway.edge_inference.settings import Settings
+from causeway.proto import subjects
+from causeway.proto.answers import Answer, AnswerPart, Ask, Author, PartKind, Search, SearchMode, SearchResult
+from causeway.proto.documents import DocumentStatus, State
+from tests.support.hashed_encoder import HashedEncoder
+from tests.support.knowledge_builders import KB, KEK, chunk_id, document_key, open_vault
+from tests.support.knowledge_log import chunk_entry, document_entries, manifest_entry, publish
+from tests.support.nats_server import NatsServer, nats_server
+
+__all__ = ["nats_server"]
+SITE = "branch-1"
+BOUND_S = 20.0
+TEXTS = ["Every employee has twelve days of annual leave.", "The canteen serves lunch from noon until two."]
+QUESTION = "How many days of annual leave has every employee?"
+
+
+def bus_to(server: NatsServer, service: str = "test") -> Bus:
+    """A bus of the test's own."""
+    return Bus(BusSettings(url=server.url, site=SITE, service=service))
+
+
+@pytest.fixture
+async def bus(nats_server: NatsServer) -> AsyncIterator[Bus]:
+    async with bus_to(nats_server) as bus:
+        await declare(bus, fresh=True)
+        yield bus
+
+
+@asynccontextmanager
+async def replica(
+    server: NatsServer, folder: Path, *, generator: Generator | None = None, dropped_after_s: float = 60.0
+) -> AsyncIterator[Service]:
+    """A running replica that has caught up."""
+    settings = Settings(
+        site=SITE,
+        nats_url=server.url,
+        vault_dir=folder,
+        metrics_port=-1,
+        index="exact",
+        sweep_interval_s=0.05,
+        sweep_dropped_after_s=dropped_after_s,
+    )
+    encoder = HashedEncoder()
+    service = Service(
+        settings,
+        vault=open_vault(folder, clock_ms=None),
+        kek=KEK,
+        encoder=encoder,
+        successor=lambda: ExactIndex(encoder.dims),
+        generator=generator,
+    )
+    stop = asyncio.Event()
+    async with service:
+        upkeep = asyncio.create_task(service.until(stop))
+        try:
+            async with asyncio.timeout(BOUND_S):
+                await service.caught_up.wait()
+                await service.serving.ready.wait()
+            yield service
+        finally:
+            stop.set()
+            await upkeep
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Let others run until a condition holds."""
+    async with asyncio.timeout(BOUND_S):
+        while not true():  # noqa: ASYNC110 - what is waited for happens on other threads and in the server
+            await asyncio.sleep(0.01)
+
+
+async def searchable(bus: Bus, document_id: str, revision: int, state: State = State.SEARCHABLE, kb: str = KB) -> None:
+    """Wait for the status of a revision."""
+    subject = subjects.STATUS.at(SITE, kb, document_key(document_id).hex())
+    async with asyncio.timeout(BOUND_S):
+        while True:
+            stored = await bus.last(subjects.STATUS.stream, subject)
+            status = None if stored is None else stored.message
+            if isinstance(status, DocumentStatus) and (status.revision, status.state) == (revision, state):
+                return
+            await asyncio.sleep(0.01)
+
+
+async def search(
+    bus: Bus, question: str = QUESTION, mode: SearchMode = SearchMode.HYBRID, kb: str = KB
+) -> SearchResult:
+    return await bus.request(
+        subjects.SEARCH.at(SITE, kb), Search(kb=kb, question=question, mode=mode), SearchResult, BOUND_S
+    )
+
+
+async def ask(bus: Bus, question: str = QUESTION, kb: str = KB) -> Answer:
+    return await bus.request(subjects.ASK.at(SITE, kb), Ask(kb=kb, question=question), Answer, BOUND_S)
+
+
+async def test_a_published_document_is_found_cited_and_told_of(
+    bus: Bus, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    async with replica(nats_server, tmp_path / "vault"):
+        await publish(bus, *document_entries(SITE, "leave.pdf", TEXTS, revision=7))
+        await searchable(bus, "leave.pdf", 7)
+        for mode in SearchMode:
+            result = await search(bus, mode=mode)
+            best = result.passages[0]
+            assert (best.document_id, best.revision, best.chunk_id) == ("leave.pdf", 7, chunk_id(TEXTS[0]))
+            assert (best.page, best.heading, best.title, best.quote) == (1, "Leave", "Handbook", TEXTS[0])
+            assert result.epoch == {SITE: 3}
+        answer = await ask(bus)
+        assert answer.citations[0].chunk_id == chunk_id(TEXTS[0])
+        assert answer.epoch == {SITE: 3}
+        assert {"wait", "encode", "search", "open", "rank", "encode_lines", "read", "judge", "cite", "total"} <= set(
+            answer.latency_ms
+        )
+
+
+async def test_a_restart_reads_only_what_came_since(bus: Bus, nats_server: NatsServer, tmp_path: Path) -> None:
+    async with replica(nats_server, tmp_path / "vault") as first:
+        await publish(
+            bus, *(entry for n in range(30) for entry in document_entries(SITE, f"d{n}", [f"text {n}"], n + 1))
+        )
+        await searchable(bus, "d29", 30)
+        assert first.registry.get_sample_value("causeway_edge_inference_log_entries_total") == 60
+    await publish(bus, *document_entries(SITE, "late", ["something that came late"], 31))
+    async with replica(nats_server, tmp_path / "vault") as second:
+        await searchable(bus, "late", 31)
+        assert second.registry.get_sample_value("causeway_edge_inference_log_entries_total") == 2
+        assert len((await search(bus, "text 7", SearchMode.LEXICAL)).passages) == 10
+        (late, *_) = (await search(bus, "something that came late")).passages
+        assert late.document_id == "late"
+
+
+async def test_a_tombstone_removes_the_document_everywhere(bus: Bus, nats_server: NatsServer, tmp_path: Path) -> None:
+    async with replica(nats_server, tmp_path / "vault", dropped_after_s=0) as service:
+        await publish(bus, *document_entries(SITE, "keep", ["The gate opens at seven."], 1))
+        await publish(bus, *document_entries(SITE, "gone", TEXTS, 2))
+        await searchable(bus, "gone", 2)
+        await publish(bus, manifest_entry(SITE, "gone", [], 3, deleted=True))
+        await searchable(bus, "gone", 3, State.DELETED)
+        result = await search(bus)
+        assert [passage.document_id for passage in result.passages] == ["keep"]
+        await until(lambda: service.replica.vault.counts() == (1, 1))
+        names = [
+            subjects.KNOWLEDGE_CHUNK.at(SITE, KB, chunk_id(text).hex()) for text in (*TEXTS, "The gate opens at seven.")
+        ]
+        assert await bus.exists_many(subjects.KNOWLEDGE_CHUNK.stream, names) == {names[2]}
+
+
+async def test_a_chunk_published_again_for_a_manifest_still_to_come_is_not_swept(
+    bus: Bus, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    async with replica(nats_server, tmp_path / "vault", dropped_after_s=0) as service:
+        await publish(bus, *document_entries(SITE, "a", TEXTS, 1))
+        await searchable(bus, "a", 1)
+        await publish(bus, chunk_entry(SITE, TEXTS[0], salt="for b"))
+        await publish(bus, manifest_entry(SITE, "a", [], 2, deleted=True))
+        await searchable(bus, "a", 2, State.DELETED)
+        await until(lambda: service.replica.vault.counts() == (1, 0))
+        await publish(bus, manifest_entry(SITE, "b", TEXTS[:1], 3))
+        await searchable(bus, "b", 3)
+        assert (await search(bus)).passages[0].document_id == "b"
+
+
+async def test_replicas_with_vaults_of_their_own_share_the_asks(
+    bus: Bus, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    await publish(bus, *document_entries(SITE, "leave.pdf", TEXTS, 1))
+    async with replica(nats_server, tmp_path / "one") as one, replica(nats_server, tmp_path / "two") as two:
+        replies = await asyncio.gather(*(search(bus) for _ in range(40)))
+        assert all(reply.passages[0].document_id == "leave.pdf" for reply in replies)
+        served = [
+            service.registry.get_sample_value("causeway_edge_inference_asks_total", {"kb": KB, "outcome": "searched"})
+            for service in (one, two)
+        ]
+        assert sum(count or 0 for count in served) == 40
+        assert all(served), served
+
+
+async def test_a_chunk_that_the_vault_lacks_is_read_from_the_log(
+    bus: Bus, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    async with replica(nats_server, tmp_path / "vault") as service:
+        await publish(bus, chunk_entry(SITE, TEXTS[0]))
+        await until(lambda: service.replica.vault.counts() == (1, 0))
+        vault = service.replica.vault
+        vault.remove_idle(vault.idle_chunks(dropped_before_ms=0, pending_before_ms=1 << 60, limit=9))
+        assert vault.counts() == (0, 0)
+        await publish(bus, manifest_entry(SITE, "a", TEXTS[:1], 1))
+        await searchable(bus, "a", 1)
+        assert (await search(bus)).passages[0].quote == TEXTS[0]
+
+
+async def test_bad_requests_get_a_typed_problem_with_the_mend(
+    bus: Bus, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    async with replica(nats_server, tmp_path / "vault"):
+        await publish(bus, *document_entries(SITE, "leave.pdf", TEXTS, 1))
+        await searchable(bus, "leave.pdf", 1)
+        with pytest.raises(ProblemReply) as unknown:
+            await ask(bus, kb="elsewhere")
+        assert unknown.value.problem.code == "unknown_kb"
+        assert KB in unknown.value.problem.mend
+        with pytest.raises(ProblemReply) as empty:
+            await ask(bus, "   ")
+        assert empty.value.problem.code == "empty_question"
+        with pytest.raises(ProblemReply) as long:
+            await ask(bus, "x" * 2_001)
+        assert "question" in long.value.problem.message
+        with pytest.raises(ProblemReply) as wrong:
+            await bus.request(subjects.ASK.at(SITE, "elsewhere"), Ask(kb=KB, question=QUESTION), Answer, BOUND_S)
+        assert wrong.value.problem.code == "wrong_subject"
+        with pytest.raises(ProblemReply) as late:
+            await bus.request(subjects.ASK.at(SITE, KB), Ask(kb=KB, question=QUESTION, deadline_ms=1), Answer, BOUND_S)
+        assert late.value.problem.code == "deadline"
+        assert late.value.problem.retryable
+
+
+class Scripted:
+    """A generator that says what it is told to."""
+
+    model_name = "scripted"
+
+    def __init__(self, *pieces: str, failure: str = "") -> None:
+        self._pieces = pieces
+        self._failure = failure
+
+    async def generate(self, prompt: Prompt, *, timeout_s: float) -> AsyncGenerator[str, None]:
+        assert prompt.passages
+        for piece in self._pieces:
+            yield piece
+        if self._failure:
+            raise GenerationError(reason=self._failure)
+
+    async def close(self) -> None:
+        """Nothing to end."""
+
+
+@pytest.fixture
+def convinced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shipped judge was fitted on another encoder; these tests are not about its judgement."""
+    from causeway.retrieval import Verdict
+
+    verdict = Verdict(probability=0.9, answers=True)
+    monkeypatch.setattr("causeway.edge_inference.finding.judge", lambda *_: verdict)
+
+
+async def parts_of(bus: Bus, *, generate: bool = True) -> list[AnswerPart]:
+    request = Ask(kb=KB, question=QUESTION, stream=True, generate=generate)
+    return [part async for part in bus.request_stream(subjects.ASK.at(SITE, KB), request, AnswerPart)]
+
+
+@pytest.mark.usefixtures("convinced")
+async def test_a_streamed_answer_is_instant_first_and_then_worded_by_the_model(
+    bus: Bus, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    await publish(bus, *document_entries(SITE, "leave.pdf", TEXTS, 1))
+    async with replica(nats_server, tmp_path / "vault", generator=Scripted("twelve", " days")):
+        parts = await parts_of(bus)
+        assert [part.kind for part in parts] == [PartKind.INSTANT, PartKind.TOKEN, PartKind.TOKEN, PartKind.FINAL]
+        assert [part.index for part in parts] == [0, 1, 2, 3]
+        instant, final = parts[0].answer, parts[-1].answer
+        assert instant is not None
+        assert final is not None
+        assert instant.written_by is Author.EXTRACT
+        assert TEXTS[0] in instant.text
+        assert (final.text, final.written_by, final.model) == ("twelve days", Author.MODEL, "scripted")
+        assert final.sentences == instant.sentences
+        assert "generate" in final.latency_ms
+        assert [part.kind for part in await parts_of(bus, generate=False)] == [PartKind.INSTANT, PartKind.FINAL]
+        assert (await ask(bus)).text == "twelve days"
+
+
+@pytest.mark.usefixtures("convinced")
+@pytest.mark.parametrize(
+    ("generator", "reason"),
+    [
+        (Scripted("twelve", failure="its process ended"), "its process ended"),
+        (Scripted("Seventeen dragons guard Atlantis"), "set aside"),
+        (Scripted(), "wrote nothing"),
+    ],
+    ids=["it fails", "it invents", "it is silent"],
+)
+async def test_the_extract_stands_when_the_model_does_not(
+    bus: Bus, nats_server: NatsServer, tmp_path: Path, generator: Scripted, reason: str
+) -> None:
+    await publish(bus, *document_entries(SITE, "leave.pdf", TEXTS, 1))
+    async with replica(nats_server, tmp_path / "vault", generator=generator):
+        answer = await ask(bus)
+    assert answer.written_by is Author.EXTRACT
+    assert TEXTS[0] in answer.text
+    assert reason in answer.reason
+    assert not answer.abstained
+
+
+async def test_a_question_about_nothing_that_is_held_is_refused_with_the_closest_passages(
+    bus: Bus, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    await publish(bus, *document_entries(SITE, "leave.pdf", [*TEXTS, "食堂中午供应午餐。"], 1))
+    async with replica(nats_server, tmp_path / "vault", generator=Scripted("I know everything")):
+        english = await ask(bus, "What is the boiling point of tungsten?")
+        chinese = await ask(bus, "钨的沸点是多少？")
+    for answer, word in ((english, "Nothing"), (chinese, "没有找到")):
+        assert answer.abstained
+        assert word in answer.text
+        assert answer.reason.startswith("not supported")
+        assert answer.sentences == []
+        assert answer.written_by is Author.EXTRACT
+    assert english.citations
+
+
+async def test_the_service_is_discoverable(bus: Bus, nats_server: NatsServer, tmp_path: Path) -> None:
+    async with replica(nats_server, tmp_path / "vault"):
+        reply = await bus.client.request("$SRV.INFO.edge-inference", b"", timeout=BOUND_S)
+        for word in (
+            b'"name": "edge-inference"',
+            b"site.branch-1.ask.*",
+            b"site.branch-1.search.*",
+            b'"site": "branch-1"',
+        ):
+            assert word.replace(b" ", b"") in reply.data.replace(b" ", b"")
+        assert (await bus.client.request("$SRV.PING.edge-inference", b"", timeout=BOUND_S)).data
+        await search_nothing(bus)
+        stats = await bus.client.request("$SRV.STATS.edge-inference", b"", timeout=BOUND_S)
+        assert b'"num_requests"' in stats.data
+
+
+async def search_nothing(bus: Bus) -> None:
+    """A request that is counted."""
+    with pytest.raises(ProblemReply):
+        await search(bus)
+
+
+async def test_a_replica_is_not_asked_before_it_has_caught_up(
+    bus: Bus, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    folder = tmp_path / "vault"
+    await publish(bus, *document_entries(SITE, "leave.pdf", TEXTS, 1))
+    async with replica(nats_server, folder) as service:
+        assert service.not_ready() == ""
+    settings = Settings(site=SITE, nats_url=nats_server.url, vault_dir=folder, metrics_port=-1, index="exact")
+    encoder = HashedEncoder()
+    waiting = Service(
+        settings, vault=open_vault(folder, clock_ms=None), kek=KEK, encoder=encoder, successor=lambda: ExactIndex(encoder.dims)
+    )
+    nats_server.freeze()
+    starting = asyncio.create_task(waiting.__aenter__())
+    await until(lambda: hasattr(waiting, "following"))
+    assert "catching up" in waiting.not_ready()
+    nats_server.thaw()
+    await asyncio.wait_for(starting, BOUND_S)
+    await asyncio.wait_for(waiting.caught_up.wait(), BOUND_S)
+    assert waiting.not_ready() == ""
+    await waiting.__aexit__(None, None, None)

@@ -1,0 +1,62 @@
+"""Writes documents to KNOWLEDGE as the embedder does, for tests of what reads it."""
+
+from causeway.bus import Bus
+from causeway.proto import Message, subjects
+from causeway.proto.chunks import Manifest, Place
+from causeway.proto.knowledge import ChunkEmbedded, DocumentRevised
+from tests.support.hashed_encoder import HashedEncoder
+from tests.support.knowledge_builders import KB, chunk_id, document_key
+
+Entry = tuple[str, Message, str]
+TITLE = "Handbook"
+
+
+def chunk_entry(site: str, text: str, kb: str = KB, salt: str = "") -> Entry:
+    """A chunk with its vector; `salt` tells a re-publication from the first."""
+    encoder = HashedEncoder()
+    message = ChunkEmbedded(
+        kb=kb,
+        chunk_id=chunk_id(text, kb),
+        model=encoder.model_id,
+        language="zh" if any(letter >= "\u4e00" for letter in text) else "en",
+        context=f"{TITLE} › Leave",
+        text=text,
+        dims=encoder.dims,
+        vector_f16=encoder.encode_passages([text])[0].astype("<f2").tobytes(),
+    )
+    identity = chunk_id(text, kb).hex()
+    return subjects.KNOWLEDGE_CHUNK.at(site, kb, identity), message, f"chunk/{identity}/{salt}"
+
+
+def manifest_entry(
+    site: str, document_id: str, texts: list[str], revision: int, kb: str = KB, *, deleted: bool = False
+) -> Entry:
+    """A manifest, or a tombstone."""
+    manifest = Manifest(
+        kb=kb,
+        document_id=document_id,
+        document_key=document_key(document_id),
+        revision=revision,
+        deleted=deleted,
+        title=TITLE,
+        pages=len(texts),
+        places=[
+            Place(chunk_id=chunk_id(text, kb), page_first=page, page_last=page)
+            for page, text in enumerate(texts, start=1)
+        ],
+    )
+    key = manifest.document_key.hex()
+    subject = subjects.KNOWLEDGE_DOCUMENT.at(site, kb, key)
+    return subject, DocumentRevised(manifest=manifest), f"document/{key}/{revision}"
+
+
+def document_entries(site: str, document_id: str, texts: list[str], revision: int, kb: str = KB) -> list[Entry]:
+    """A whole document: its chunks, then its manifest."""
+    chunks = [chunk_entry(site, text, kb, salt=str(revision)) for text in texts]
+    return [*chunks, manifest_entry(site, document_id, texts, revision, kb)]
+
+
+async def publish(bus: Bus, *entries: Entry) -> None:
+    """In order, each acknowledged."""
+    for subject, message, msg_id in entries:
+        await bus.publish(subject, message, msg_id=msg_id)
