@@ -13,6 +13,7 @@ from causeway.ingestor.extraction import Job
 from causeway.ingestor.parsing.block import MIB, Code, Limits, ParseFailure
 from causeway.ingestor.worker import Bounds, Pool, WorkerStartError
 from tests.support import document_files as files
+from tests.support.buses import until
 
 ODD = [sys.executable, "-m", "tests.support.odd_parser"]
 
@@ -104,9 +105,7 @@ async def test_a_worker_serves_many_documents_and_none_outlives_the_pool() -> No
 async def test_a_cancelled_document_frees_its_place() -> None:
     async with odd_pool() as pool:
         task = asyncio.create_task(pool.extract(job("hang"), b""))
-        async with asyncio.timeout(10):
-            while not pool.pids:  # noqa: ASYNC110 - another process is awaited.
-                await asyncio.sleep(0.01)
+        await until(lambda: bool(pool.pids))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

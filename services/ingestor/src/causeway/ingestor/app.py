@@ -101,13 +101,12 @@ def bounds(settings: Settings) -> Bounds:
 
 def bus_settings(settings: Settings, registry: CollectorRegistry) -> BusSettings:
     """This service's connection."""
-    password = settings.nats_password_file.read_text().strip() if settings.nats_password_file else ""
     return BusSettings(
         url=settings.nats_url,
         site=settings.site,
         service=SERVICE,
-        user=settings.nats_user,
-        password=password,
+        user=settings.nats_user or None,
+        password_file=settings.nats_password_file,
         drain_timeout_s=settings.drain_timeout_s,
         prometheus_registry=registry,
         tracer_provider=tracer_provider(SERVICE, settings.site),

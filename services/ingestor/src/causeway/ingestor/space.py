@@ -1,6 +1,8 @@
 """The id of the embedding space that chunks are cut for, read from the installed model without loading it."""
 
 from causeway.ingestor.settings import Settings
+from causeway.models.chosen import embedding_space
+from causeway.models.errors import ModelError
 from causeway.runtime import StartRefused
 
 
@@ -12,18 +14,7 @@ def model_id(settings: Settings) -> str:
     """
     if settings.model_id:
         return settings.model_id
-    # The library loads its runtime on import, which a host that names the id does not need.
-    from causeway.models import EMBEDDING, ModelError, ModelStore
-    from causeway.models.manifest import read_manifest
-
     try:
-        manifest = read_manifest(ModelStore.from_settings().ensure(EMBEDDING))
+        return embedding_space(settings.model, settings.precision)
     except ModelError as error:
         raise StartRefused(str(error)) from error
-    space = manifest.spaces.get(settings.precision)
-    if space is None:
-        raise StartRefused(
-            f"{manifest.name} is not installed at precision {settings.precision} (there are: "
-            f"{', '.join(sorted(manifest.spaces))}): set INGESTOR_PRECISION to what the embedder has"
-        )
-    return f"{manifest.name}/{settings.precision}@{space.digest[:8]}"
