@@ -90,7 +90,10 @@ class Fit:
 
     def _second_choices(self) -> list[Choice]:
         choices = []
+        # Claims and topics, which have no answer in one sentence, would teach the second look to distrust lines.
         for case, weight in self.weighted(self.cases):
+            if not case.asked.answers:
+                continue
             read = {line.chunk_id for line in case.lines}
             looked_at = [one for one in case.ranked if one.chunk_id in read]
             choices.append(
