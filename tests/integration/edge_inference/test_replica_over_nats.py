@@ -354,7 +354,11 @@ async def test_a_replica_is_not_asked_before_it_has_caught_up(
     settings = Settings(site=SITE, nats_url=nats_server.url, vault_dir=folder, metrics_port=-1, index="exact")
     encoder = HashedEncoder()
     waiting = Service(
-        settings, vault=open_vault(folder, clock_ms=None), kek=KEK, encoder=encoder, successor=lambda: ExactIndex(encoder.dims)
+        settings,
+        vault=open_vault(folder, clock_ms=None),
+        kek=KEK,
+        encoder=encoder,
+        successor=lambda: ExactIndex(encoder.dims),
     )
     nats_server.freeze()
     starting = asyncio.create_task(waiting.__aenter__())

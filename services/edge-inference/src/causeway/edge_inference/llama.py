@@ -29,7 +29,13 @@ class LlamaGenerator:
         self._tokens_max = tokens_max
         self._turn = asyncio.Lock()
         self._process: Process | None = None
+        self._loading: asyncio.Task[Process] | None = None
         self._numbers = itertools.count()
+
+    @property
+    def pid(self) -> int | None:
+        """The model's process, if there is one."""
+        return None if self._process is None else self._process.pid
 
     async def start(self) -> None:
         """Load the model now, so that the first asker does not wait for it.
@@ -37,8 +43,7 @@ class LlamaGenerator:
         Raises:
             GenerationError: it can not be loaded.
         """
-        async with self._turn:
-            await self._started(START_TIMEOUT_S)
+        await self._started()
 
     async def generate(self, prompt: Prompt, *, timeout_s: float) -> AsyncGenerator[str, None]:
         """Pieces of text. Time spent waiting for another request counts.
@@ -48,7 +53,7 @@ class LlamaGenerator:
         """
         try:
             async with asyncio.timeout(timeout_s), self._turn:
-                process = await self._started(timeout_s)
+                process = await self._started()
                 async with aclosing(self._pieces(process, prompt)) as pieces:
                     async for piece in pieces:
                         yield piece
@@ -57,6 +62,11 @@ class LlamaGenerator:
 
     async def close(self) -> None:
         """End the process."""
+        if self._loading is not None:
+            self._loading.cancel()
+        await self._end()
+
+    async def _end(self) -> None:
         process, self._process = self._process, None
         if process is not None:
             with suppress(ProcessLookupError):
@@ -83,11 +93,15 @@ class LlamaGenerator:
             if not finished:
                 _send(process, {"cancel": number})
 
-    async def _started(self, timeout_s: float) -> Process:
-        if self._process is not None and self._process.returncode is None:
-            return self._process
-        # Not under the caller's timeout alone: a cancelled start must not leave a process without an owner.
-        self._process = await asyncio.create_subprocess_exec(
+    async def _started(self) -> Process:
+        """The process, started if there is none. Loading goes on when the one who waits for it gives up."""
+        alive = self._process is not None and self._process.returncode is None
+        if self._loading is None or (self._loading.done() and not alive):
+            self._loading = asyncio.create_task(self._load())
+        return await asyncio.shield(self._loading)
+
+    async def _load(self) -> Process:
+        self._process = process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "causeway.edge_inference.llama_child",
@@ -96,21 +110,21 @@ class LlamaGenerator:
             stderr=DEVNULL,
             limit=_LINE_BYTES_MAX,
         )
-        _send(self._process, self._config)
+        _send(process, self._config)
         try:
-            async with asyncio.timeout(timeout_s):
-                await self._line(self._process)
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await self._line(process)
         except TimeoutError:
-            await self.close()
-            raise
+            await self._end()
+            raise GenerationError(reason=f"it was not loaded within {START_TIMEOUT_S:.0f} s") from None
         _log.info("the generator is loaded", extra={"model": self.model_name})
-        return self._process
+        return process
 
     async def _line(self, process: Process) -> dict[str, Any]:
         assert process.stdout is not None
         line = await process.stdout.readline()
         if not line:
-            await self.close()
+            await self._end()
             raise GenerationError(reason="its process ended")
         message: dict[str, Any] = json.loads(line)
         return message
