@@ -17,6 +17,8 @@ from causeway.proto.documents import DOCUMENT_BYTES_MAX, Residency, State
 IN_FLIGHT_MAX = 16
 # The live statuses lead; what is kept is read now and then, in case one was missed while reconnecting.
 LOOK_AGAIN_S = 5.0
+FOLLOW_AGAIN_S = 0.5
+_AWAY = (BusError, OSError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +65,7 @@ class Publisher:
         async with self._following(publication):
             await self._publish(items, publication)
             for document_id in removed:
-                publication.published(document_id, await self.client.delete(self.kb, document_id))
+                await self._delete_one(document_id, publication)
             self.on_change(publication)
             if wait_s > 0:
                 await self._wait(publication, wait_s, stalled_s)
@@ -99,24 +101,34 @@ class Publisher:
                 title=item.title,
                 residency=self.residency,
             )
-        except (OSError, BusError) as error:
+        except _AWAY as error:
             publication.refused(item.document_id, str(error))
             return
         publication.published(item.document_id, revision)
 
+    async def _delete_one(self, document_id: str, publication: Publication) -> None:
+        try:
+            publication.published(document_id, await self.client.delete(self.kb, document_id))
+        except _AWAY as error:
+            publication.refused(document_id, str(error))
+
     @asynccontextmanager
     async def _following(self, publication: Publication) -> AsyncIterator[None]:
         async def follow() -> None:
-            async for status in self.client.follow_statuses(self.kb):
-                publication.observe(status)
-                self.on_change(publication)
+            # The server may be away just now; what is missed meanwhile is read again below.
+            while True:
+                with contextlib.suppress(*_AWAY):
+                    async for status in self.client.follow_statuses(self.kb):
+                        publication.observe(status)
+                        self.on_change(publication)
+                await asyncio.sleep(FOLLOW_AGAIN_S)
 
         task = asyncio.create_task(follow(), name="follow statuses")
         try:
             yield
         finally:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, BusError):
+            with contextlib.suppress(asyncio.CancelledError):
                 await task
 
     async def _wait(self, publication: Publication, wait_s: float, stalled_s: float) -> None:
@@ -130,7 +142,8 @@ class Publisher:
             if now - began > wait_s or (stalled_s and now - moved > stalled_s):
                 return
             if now - looked > LOOK_AGAIN_S:
-                for status in await self.client.statuses(self.kb):
-                    publication.observe(status)
+                with contextlib.suppress(*_AWAY):
+                    for status in await self.client.statuses(self.kb):
+                        publication.observe(status)
                 looked = time.monotonic()
                 self.on_change(publication)
