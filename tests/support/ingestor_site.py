@@ -111,10 +111,14 @@ class IngestorSite:
         """How many messages a stream holds."""
         return int((await self.bus.broker.js.stream_info(stream)).state.messages)
 
-    async def until_empty(self, stream: str) -> None:
+    async def until_empty(self, stream: str, bound_s: float = BOUND_S) -> None:
         """Return once every message of a work queue is done with."""
-        async with asyncio.timeout(BOUND_S):
-            while await self.messages(stream):  # noqa: ASYNC110 - another process empties it.
+        await self.until_at_most(stream, 0, bound_s)
+
+    async def until_at_most(self, stream: str, count: int, bound_s: float = BOUND_S) -> None:
+        """Return once a work queue holds no more than `count` messages."""
+        async with asyncio.timeout(bound_s):
+            while await self.messages(stream) > count:  # noqa: ASYNC110 - another process empties it.
                 await asyncio.sleep(0.02)
 
 

@@ -23,7 +23,8 @@ from causeway.runtime.exposition import Exposition
 from causeway.runtime.process import Body
 from causeway.runtime.tracing import tracer_provider
 
-ACK_WAIT_S = 60.0
+# What a killed ingestor held is handled by another after this long. While one works, the bus renews it.
+ACK_WAIT_S = 20.0
 BACKOFF_S = (0.5, 2.0, 8.0, 30.0)
 # One document more than there are workers, so that one is fetched or published while the others are parsed.
 LANES_MORE = 1
