@@ -22,6 +22,7 @@ from causeway.proto.answers import Search, SearchMode, SearchResult
 from tests.support.knowledge_builders import KB, KEK
 from tests.support.knowledge_log import document_entries, manifest_entry, publish
 from tests.support.nats_server import NatsServer, free_port, nats_server
+from tests.support.waiting import until_async
 
 __all__ = ["nats_server"]
 SITE = "branch-1"
@@ -76,9 +77,10 @@ class Shipped:
             return 0, str(error)
 
     async def ready(self) -> None:
-        async with asyncio.timeout(BOUND_S):
-            while (await asyncio.to_thread(self.page, "/readyz"))[0] != 200:  # noqa: ASYNC110 - another process
-                await asyncio.sleep(0.05)
+        async def says_so() -> bool:
+            return (await asyncio.to_thread(self.page, "/readyz"))[0] == 200
+
+        await until_async(says_so, BOUND_S)
 
 
 @asynccontextmanager
@@ -120,7 +122,6 @@ async def test_killed_at_random_moments_it_loses_nothing_and_applies_nothing_twi
         async with running(shipped) as process:
             await shipped.ready()
             await publish_some(chance.randrange(3, 12))
-            await asyncio.sleep(chance.random() * 0.05)
             process.send_signal(signal.SIGKILL)
     await publish(bus, manifest_entry(SITE, "d1", [], 1_000, deleted=True))
     async with running(shipped) as process:

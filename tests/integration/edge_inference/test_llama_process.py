@@ -69,7 +69,7 @@ async def main():
     generator = LlamaGenerator(Path(sys.argv[1]))
     await generator.start()
     print(generator.pid, flush=True)
-    await asyncio.sleep(600)
+    await asyncio.Event().wait()
 asyncio.run(main())
 """
 

@@ -1,7 +1,7 @@
 """Replicas over a real nats-server: what is published becomes searchable, restarts resume, deletes propagate."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from tests.support.hashed_encoder import HashedEncoder
 from tests.support.knowledge_builders import KB, KEK, chunk_id, document_key, open_vault
 from tests.support.knowledge_log import chunk_entry, document_entries, manifest_entry, publish
 from tests.support.nats_server import NatsServer, nats_server
+from tests.support.waiting import until, until_async
 
 __all__ = ["nats_server"]
 SITE = "branch-1"
@@ -77,23 +78,16 @@ async def replica(
             await upkeep
 
 
-async def until(true: Callable[[], bool]) -> None:
-    """Let others run until a condition holds."""
-    async with asyncio.timeout(BOUND_S):
-        while not true():  # noqa: ASYNC110 - what is waited for happens on other threads and in the server
-            await asyncio.sleep(0.01)
-
-
 async def searchable(bus: Bus, document_id: str, revision: int, state: State = State.SEARCHABLE, kb: str = KB) -> None:
     """Wait for the status of a revision."""
     subject = subjects.STATUS.at(SITE, kb, document_key(document_id).hex())
-    async with asyncio.timeout(BOUND_S):
-        while True:
-            stored = await bus.last(subjects.STATUS.stream, subject)
-            status = None if stored is None else stored.message
-            if isinstance(status, DocumentStatus) and (status.revision, status.state) == (revision, state):
-                return
-            await asyncio.sleep(0.01)
+
+    async def told() -> bool:
+        stored = await bus.last(subjects.STATUS.stream, subject)
+        status = None if stored is None else stored.message
+        return isinstance(status, DocumentStatus) and (status.revision, status.state) == (revision, state)
+
+    await until_async(told)
 
 
 async def search(
