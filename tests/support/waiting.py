@@ -17,5 +17,5 @@ async def until(true: Callable[[], bool], bound_s: float = BOUND_S) -> None:
 async def until_async(true: Callable[[], Awaitable[bool]], bound_s: float = BOUND_S) -> None:
     """The same for a condition that has to be asked for."""
     async with asyncio.timeout(bound_s):
-        while not await true():
+        while not await true():  # noqa: ASYNC110 - as above
             await asyncio.sleep(_POLL_S)
