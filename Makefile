@@ -50,7 +50,7 @@ setup: .venv/.members model ## make .venv from requirements.lock, install the me
 	@touch $@
 
 model: .venv/.members ## build or check the embedding model in $CAUSEWAY_MODELS
-	@$(BIN)/python -c 'from causeway.models import ModelStore; print(ModelStore.from_settings(progress=print).ensure("embedding"))'
+	@$(BIN)/python -m causeway.models ensure embedding
 
 lock: .venv/.members ## resolve the dependencies again and write the locks (hashed, without hosts)
 	@mkdir -p deploy/requirements
