@@ -155,6 +155,16 @@ class NatsServer:
         """SIGSTOP: sockets stay open and nothing answers, as on a link that hangs."""
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
+        # A thread stops only when it is next scheduled, and may answer until then.
+        deadline = time.monotonic() + STOP_S_MAX
+        while not self._stopped():
+            assert time.monotonic() < deadline, "the server did not stop"
+            time.sleep(0.002)
+
+    def _stopped(self) -> bool:
+        assert self.process is not None
+        threads = Path(f"/proc/{self.process.pid}/task").glob("*/stat")
+        return all(stat.read_text().rpartition(")")[2].split()[0] in "Tt" for stat in threads)
 
     def thaw(self) -> None:
         """SIGCONT after `freeze`."""

@@ -69,12 +69,13 @@ class Bus(BusCalls):
         await self._close()
 
     async def _close(self) -> None:
-        with contextlib.suppress(NotConnected):
+        # The server may go away at any point of this; then there is nobody to say goodbye to.
+        with contextlib.suppress(NotConnected, nats.errors.Error, OSError):
             client = self.client
-            # drain() refuses while reconnecting; there is nobody to drain to then.
+            # drain() refuses while reconnecting.
             if not client.is_connected:
                 await client.close()
-        with contextlib.suppress(nats.errors.Error, TimeoutError):
+        with contextlib.suppress(nats.errors.Error, OSError):
             await self.broker.stop()
 
     async def __aenter__(self) -> Self:

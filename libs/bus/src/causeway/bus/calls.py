@@ -13,7 +13,7 @@ from causeway.bus.metrics import BusMetrics
 from causeway.bus.objects import Objects
 from causeway.bus.publishing import Publishing
 from causeway.bus.requesting import Requesting
-from causeway.bus.scanning import scan
+from causeway.bus.scanning import last_seq, scan
 from causeway.bus.settings import BusSettings
 from causeway.proto import Message, documents, subjects
 from causeway.proto.codec import M
@@ -84,6 +84,10 @@ class BusCalls:
         async with aclosing(scan(self._broker.js, stream, filter_subjects, after_seq=after_seq)) as messages:
             async for message in messages:
                 yield delivery_of(message, kinds)
+
+    async def last_seq(self, stream: str) -> int:
+        """See scanning.last_seq."""
+        return await last_seq(self._broker.js, stream)
 
     async def put_object(
         self,

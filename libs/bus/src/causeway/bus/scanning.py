@@ -10,7 +10,7 @@ from nats.aio.msg import Msg
 from nats.js import api
 
 from causeway.bus.connection import EdgeJetStream
-from causeway.bus.errors import ConsumerLost, NotConnected
+from causeway.bus.errors import ConsumerLost, NotConnected, StreamMissing
 from causeway.bus.pulling import EdgePullSubscription
 
 log = logging.getLogger(__name__)
@@ -45,9 +45,9 @@ async def scan(
     """Every message after `after_seq` that is there now, in order.
 
     Raises:
-        NotConnected: it was begun again too often without an end.
+        StreamMissing: no such stream. NotConnected: it was begun again too often without an end.
     """
-    seq, end = after_seq, (await js.stream_info(stream)).state.last_seq
+    seq, end = after_seq, await last_seq(js, stream)
     for _ in range(RESUMES_MAX):
         session = _session(js, stream, filters, seq, batch)
         try:
@@ -60,12 +60,30 @@ async def scan(
             return
         except (ConsumerLost, NotConnected, nats.errors.Error, TimeoutError) as error:
             if isinstance(error, nats.js.errors.NotFoundError):
-                raise
+                raise StreamMissing(stream) from error
             log.info("scan begins again", extra={"stream": stream, "after": seq, "reason": str(error)})
             await asyncio.sleep(RESUME_PAUSE_S)
         finally:
             await session.aclose()
     raise NotConnected(f"stream {stream} could not be read to its end")
+
+
+async def last_seq(js: EdgeJetStream, stream: str) -> int:
+    """The last sequence of a stream, also when the server is just being restarted.
+
+    Raises:
+        StreamMissing, NotConnected.
+    """
+    for _ in range(RESUMES_MAX):
+        try:
+            await js.client.online(js.timeout_s)
+            return (await js.stream_info(stream)).state.last_seq
+        except nats.js.errors.NotFoundError as error:
+            raise StreamMissing(stream) from error
+        except (nats.errors.Error, TimeoutError) as error:
+            log.info("stream can not be read yet", extra={"stream": stream, "reason": str(error)})
+            await asyncio.sleep(RESUME_PAUSE_S)
+    raise NotConnected(f"stream {stream} could not be read")
 
 
 async def _session(

@@ -208,8 +208,7 @@ class Client:
     async def follow_statuses(self, kb: str | None = None) -> AsyncGenerator[DocumentStatus, None]:
         """Every status from now on, for as long as it is iterated; reconnects miss nothing."""
         queue: asyncio.Queue[DocumentStatus] = asyncio.Queue(STATUS_QUEUE_MAX)
-        last = (await self.bus.broker.js.stream_info(streams.STATUS.name)).state.last_seq
-        position = Position(seq=last)
+        position = Position(seq=await self.bus.last_seq(streams.STATUS.name))
 
         async def where() -> Position:
             return position
@@ -238,6 +237,8 @@ class Client:
             NotSearchableInTime: naming those that are not.
         """
         revisions = dict(wanted) if isinstance(wanted, Mapping) else dict.fromkeys(wanted, 0)
+        if not revisions:
+            return {}
         known: dict[tuple[str, str], DocumentStatus] = {}
         over = asyncio.Event()
 
