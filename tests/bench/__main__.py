@@ -23,6 +23,7 @@ from tests.bench import corpus as corpora
 from tests.bench import floors
 from tests.bench.table import FLOOR_RATIO_WORTH_A_PROFILE, Report, Row, percentile
 from tests.support.site import SiteUnderTest, running_site
+from tests.support.waiting import until_async
 
 MODEL = "multilingual-e5-small"
 ANSWER_BYTES = 4_000
@@ -72,17 +73,18 @@ class Bench:
         """Seconds until a replica has applied all of KNOWLEDGE."""
         started = time.monotonic()
         last_seq = (await self.bus.broker.js.stream_info("KNOWLEDGE")).state.last_seq
-        while time.monotonic() - started < BOUND_S:
+        search = Search(kb=kb, question="ready?")
+
+        async def applied() -> bool:
             try:
-                answer = await self.bus.request(
-                    subjects.SEARCH.at(self.name, kb), Search(kb=kb, question="ready?"), SearchResult, 10
-                )
-                if answer.epoch.get(self.name, 0) >= last_seq:
-                    break
+                result = await self.bus.request(subjects.SEARCH.at(self.name, kb), search, SearchResult, 10)
             except ProblemReply as reply:
                 if reply.problem.code != "unknown_kb":
                     raise
-            await asyncio.sleep(0.1)
+                return False
+            return result.epoch.get(self.name, 0) >= last_seq
+
+        await until_async(applied, BOUND_S)
         return time.monotonic() - started
 
     async def scale(self, size: int) -> corpora.Corpus:
@@ -206,12 +208,15 @@ class Bench:
         os.kill(self.site.pids()["edge-inference"], signal.SIGKILL)
         started = time.monotonic()
         message = Ask(kb=kb, question=self.questions[0], generate=False)
-        while time.monotonic() - started < BOUND_S:
+
+        async def answered() -> bool:
             try:
                 await self.bus.request(subjects.ASK.at(self.name, kb), message, Answer, 5)
-                break
             except BusError:
-                await asyncio.sleep(0.05)
+                return False
+            return True
+
+        await until_async(answered, BOUND_S)
         self.report.add(
             Row(name=f"SIGKILL to first answer at {size} chunks", value=time.monotonic() - started, unit="s")
         )

@@ -1,6 +1,5 @@
 """The embedder against a real server: chunks become knowledge, the manifest last, each exactly once."""
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,10 +19,10 @@ from causeway.proto import subjects
 from causeway.proto.chunks import ChunkCut, Manifest, Place, RevisionDrafted
 from causeway.proto.knowledge import ChunkEmbedded, DocumentRevised
 from tests.support.nats_server import NatsServer
+from tests.support.waiting import until_async
 
 SITE, KB, MODEL = "plant", "manuals", "test-model"
 KEY = b"k" * 16
-BOUND_S = 20.0
 
 
 class CountingEncoder:
@@ -102,22 +101,29 @@ async def send(producer: Bus, *messages: ChunkCut | RevisionDrafted) -> None:
 async def manifest_of(producer: Bus, revision: int) -> Manifest:
     """The manifest in KNOWLEDGE once it has reached `revision`."""
     subject = subjects.KNOWLEDGE_DOCUMENT.at(SITE, KB, KEY.hex())
-    async with asyncio.timeout(BOUND_S):
-        while True:
-            stored = await producer.last("KNOWLEDGE", subject)
-            message = stored.message if stored is not None else None
-            if isinstance(message, DocumentRevised) and message.manifest.revision >= revision:
-                return message.manifest
-            await asyncio.sleep(0.02)
+    found: list[Manifest] = []
+
+    async def reached() -> bool:
+        stored = await producer.last("KNOWLEDGE", subject)
+        message = stored.message if stored is not None else None
+        if isinstance(message, DocumentRevised):
+            found.append(message.manifest)
+        return bool(found) and found[-1].revision >= revision
+
+    await until_async(reached)
+    return found[-1]
 
 
 async def dead_reasons(producer: Bus, count: int) -> list[str]:
-    async with asyncio.timeout(BOUND_S):
-        while True:
-            reasons = [entry.letter.reason async for entry in producer.dead_letters.entries()]
-            if len(reasons) >= count:
-                return reasons
-            await asyncio.sleep(0.02)
+    """The reasons of the dead letters once there are `count`."""
+    reasons: list[str] = []
+
+    async def enough() -> bool:
+        reasons[:] = [entry.letter.reason async for entry in producer.dead_letters.entries()]
+        return len(reasons) >= count
+
+    await until_async(enough)
+    return reasons
 
 
 async def test_a_manifest_in_knowledge_means_that_all_its_chunks_are_there(
