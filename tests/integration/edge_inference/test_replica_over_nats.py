@@ -1,6 +1,7 @@
 """Replicas over a real nats-server: what is published becomes searchable, restarts resume, deletes propagate."""
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -363,3 +364,44 @@ async def test_a_replica_is_not_asked_before_it_has_caught_up(
     await asyncio.wait_for(waiting.caught_up.wait(), BOUND_S)
     assert waiting.not_ready() == ""
     await waiting.__aexit__(None, None, None)
+
+
+async def test_an_ask_does_not_wait_for_work_on_the_vault_and_the_indexes(
+    bus: Bus, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    await publish(bus, *document_entries(SITE, "leave.pdf", TEXTS, 1))
+    async with replica(nats_server, tmp_path / "vault") as service:
+        release = threading.Event()
+        held = service.run_on_storage(lambda: release.wait(BOUND_S))
+        try:
+            assert (await search(bus)).passages[0].document_id == "leave.pdf"
+            assert not held.done()
+        finally:
+            release.set()
+            await held
+
+
+async def test_a_replica_goes_on_after_the_server_was_killed(bus: Bus, nats_server: NatsServer, tmp_path: Path) -> None:
+    async with replica(nats_server, tmp_path / "vault") as service:
+        await publish(bus, *document_entries(SITE, "before", TEXTS[:1], 1))
+        await searchable(bus, "before", 1)
+        await nats_server.restart()
+        await publish(bus, *document_entries(SITE, "after", TEXTS[1:], 2))
+        await searchable(bus, "after", 2)
+        await until(lambda: service.not_ready() == "")
+        assert {passage.document_id for passage in (await search(bus)).passages} == {"before", "after"}
+
+
+async def test_a_log_that_was_made_anew_is_read_from_its_start_and_what_is_held_stays(
+    bus: Bus, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    async with replica(nats_server, tmp_path / "vault"):
+        await publish(bus, *document_entries(SITE, "old", TEXTS[:1], 10))
+        await searchable(bus, "old", 10)
+    await bus.broker.js.delete_stream(subjects.KNOWLEDGE_CHUNK.stream)
+    await declare(bus, fresh=False)
+    await publish(bus, *document_entries(SITE, "new", TEXTS[1:], 20))
+    async with replica(nats_server, tmp_path / "vault") as service:
+        await searchable(bus, "new", 20)
+        assert service.replica.vault.state.generation == 1
+        assert {passage.document_id for passage in (await search(bus)).passages} == {"old", "new"}

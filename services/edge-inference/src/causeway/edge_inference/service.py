@@ -81,6 +81,10 @@ class Service:
         interval_s = self._settings.sweep_interval_s
         await Upkeep(self.following, self.replica, self._storage, self.metrics, resealing, interval_s).until(stop)
 
+    def run_on_storage(self, act: Callable[[], T]) -> asyncio.Future[T]:
+        """Do something on the thread that changes the vault and the indexes, after what waits there."""
+        return asyncio.get_running_loop().run_in_executor(self._storage, act)
+
     def not_ready(self) -> str:
         """Why this replica can not answer, or an empty string when it can."""
         if not self.following.caught_up:

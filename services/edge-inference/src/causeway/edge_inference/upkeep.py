@@ -40,19 +40,23 @@ class Upkeep:
     async def until(self, stop: asyncio.Event) -> None:
         """Every `interval_s`, and back to back while there are rows to seal again."""
         while not stop.is_set():
-            await self._once()
-            resealed = await self._on_storage(self._resealing.step)
+            resealed = True
+            try:
+                resealed = await self._once()
+            except Exception as error:  # noqa: BLE001  # The outermost loop of upkeep: answers go on without it.
+                expected = isinstance(error, BusError | TimeoutError)
+                _log.warning("upkeep waits", extra={"reason": str(error)}, exc_info=None if expected else error)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), self._interval_s if resealed else _RESEAL_PAUSE_S)
 
-    async def _once(self) -> None:
-        if self._following.caught_up:
-            try:
-                await self._following.sweep()
-                await self._following.announce()
-            except (BusError, TimeoutError) as error:
-                _log.warning("sweeping waits", extra={"reason": str(error)})
+    async def _once(self) -> bool:
+        """One step of each. Returns whether there is nothing left to seal again."""
         self._measure()
+        resealed = await self._on_storage(self._resealing.step)
+        if self._following.caught_up:
+            await self._following.sweep()
+            await self._following.announce()
+        return resealed
 
     def _measure(self) -> None:
         vault = self._replica.vault
