@@ -8,7 +8,7 @@ import pytest
 from causeway.models import quantize
 from causeway.models.devset import DevQuestion, DevSet
 from causeway.models.encoder import Encoder
-from causeway.models.errors import ModelError
+from causeway.models.errors import DeviceUnavailable, ModelError
 from causeway.models.store import ModelStore
 from tests.support.packed_model import packed_registry, write_packed_model
 
@@ -58,3 +58,8 @@ def test_a_folder_without_an_fp32_graph_is_refused(installed: Path, tmp_path: Pa
         quantize.quantize_folder(tmp_path / "int8", tmp_path / "again")
     with pytest.raises(ModelError, match="has no fp32 graph"):
         Encoder.load(tmp_path / "int8", "fp32")
+
+
+def test_int8_is_refused_on_cuda(installed: Path) -> None:
+    with pytest.raises(DeviceUnavailable, match="precision: fp32"):
+        Encoder.load(installed, "int8", device="cuda")

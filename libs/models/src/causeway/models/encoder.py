@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causeway.models.batching import plan_batches
-from causeway.models.errors import ModelError
+from causeway.models.errors import DeviceUnavailable, ModelError
 from causeway.models.manifest import Manifest, read_manifest, verify_files
 from causeway.models.session import Device, open_session
 from causeway.models.signature import ATTENTION_MASK, EMBEDDING, INPUT_IDS, Precision, graph_name
@@ -120,6 +120,8 @@ def space_id(manifest: Manifest, precision: Precision) -> str:
 
 def _read_traits(folder: Path, manifest: Manifest, precision: Precision, device: Device) -> EncoderTraits:
     model_id = space_id(manifest, precision)
+    if device == "cuda" and precision == "int8":
+        raise DeviceUnavailable("int8 graphs are written for the CPU; set precision: fp32 for device cuda.")
     verify_files(folder, manifest, manifest.spaces[precision].files)
     return EncoderTraits(
         model_id=model_id,

@@ -31,4 +31,11 @@ def open_session(path: Path, *, threads: int, device: Device) -> ort.InferenceSe
     options.log_severity_level = 3
     # With a shared machine in mind: waiting threads sleep.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return ort.InferenceSession(str(path), options, providers=[provider], disabled_optimizers=_SLOW_FUSIONS[device])
+    session = ort.InferenceSession(str(path), options, providers=[provider], disabled_optimizers=_SLOW_FUSIONS[device])
+    # onnxruntime falls back to the CPU with no more than a warning when CUDA's own libraries do not load.
+    if provider not in session.get_providers():
+        raise DeviceUnavailable(
+            f"onnxruntime could not start its {provider}; install the CUDA and cuDNN versions that it names, "
+            "or set device: cpu."
+        )
+    return session
