@@ -9,6 +9,7 @@ import docx
 import fpdf
 import openpyxl
 import pptx
+from PIL import Image
 
 
 def word(paragraphs: Sequence[tuple[str, str]], table: Sequence[Sequence[str]] = (), title: str = "") -> bytes:
@@ -60,6 +61,20 @@ def pdf(pages: Sequence[Sequence[tuple[int, str]]], password: str = "") -> bytes
             document.set_font("helvetica", size=size)
             document.multi_cell(0, size * 0.6, text, new_x="LMARGIN", new_y="NEXT")
             document.ln(size * 0.6)
+    return bytes(document.output())
+
+
+def pdf_of_pictures(pages: int, text: str = "") -> bytes:
+    """A PDF of scanned pages, and one page of text if there is one."""
+    picture = Image.new("L", (200, 100), 255)
+    document = fpdf.FPDF()
+    for _ in range(pages):
+        document.add_page()
+        document.image(picture, w=100)
+    if text:
+        document.add_page()
+        document.set_font("helvetica", size=11)
+        document.multi_cell(0, 8, text)
     return bytes(document.output())
 
 

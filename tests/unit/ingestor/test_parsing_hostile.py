@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -93,6 +94,35 @@ def test_a_picture_without_an_engine_says_what_to_install() -> None:
     caught = failure(b"\x89PNG\r\n\x1a\n" + bytes(64), "scan.png")
     assert caught.code == Code.NEEDS_OCR
     assert "install tesseract" in caught.reason
+
+
+def engine(folder: Path) -> str:
+    """A stand-in for tesseract that reads the same in every picture."""
+    script = folder / "tesseract"
+    script.write_text("#!/bin/sh\ncat > /dev/null\necho '先 关 闭 电 源 first'\n")
+    script.chmod(0o700)
+    return str(script)
+
+
+def scan(pages: int) -> bytes:
+    return files.pdf_of_pictures(pages)
+
+
+def test_pictures_and_scanned_pages_are_read_by_the_engine_that_is_there(tmp_path: Path) -> None:
+    limits = Limits(tesseract=engine(tmp_path))
+    parsed = parse(scan(2), "a.pdf", "", limits)
+    assert [(block.page, block.text) for block in parsed.blocks] == [(1, "先关闭电源 first"), (2, "先关闭电源 first")]
+    assert parse(b"\x89PNG\r\n\x1a\n" + bytes(64), "a.png", "", limits).blocks[0].text == "先关闭电源 first"
+
+
+def test_scanned_pages_without_an_engine_or_time_are_named_in_a_warning(tmp_path: Path) -> None:
+    assert failure(scan(2)).code == Code.NEEDS_OCR
+    late = Limits(tesseract=engine(tmp_path), ocr_time_s_max=-1.0)
+    assert failure(scan(2), limits=late).code == Code.NO_TEXT
+    mixed = files.pdf_of_pictures(1, text="Words stand on this page.")
+    assert parse(mixed, "a.pdf").warnings == [
+        "1 of 2 pages are pictures and were left out: install tesseract to read them"
+    ]
 
 
 def test_text_beyond_the_limit_is_refused() -> None:

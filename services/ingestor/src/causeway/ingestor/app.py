@@ -85,7 +85,7 @@ def rules(settings: Settings) -> Rules:
             unpacked_bytes_max=settings.unpacked_bytes_max,
             tesseract=_tesseract(settings.tesseract),
             ocr_languages=settings.ocr_languages,
-            ocr_pages_max=settings.ocr_pages_max,
+            ocr_time_s_max=settings.ocr_time_s_max,
         ),
         measure=Measure(),
         cpu_s_max=settings.parse_cpu_s,

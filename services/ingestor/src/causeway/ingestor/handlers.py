@@ -28,6 +28,7 @@ SERVICE = "ingestor"
 CONTENDED_TRIES_MAX = 5
 FULL_DELAY_S = 10.0
 START_DELAY_S = 5.0
+REASON_CHARS_MAX = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,16 +91,18 @@ class Ingestion:
             return await self._fail(document, key, revision, failure)
         messages = revisions.chunk_cuts(extraction.cuts, document.kb, self.naming)
         manifest = revisions.manifest_of(document, revision, extraction, messages, body, self.naming)
-        return await self._draft(manifest, messages, document.object)
+        return await self._draft(manifest, messages, document.object, extraction.warnings)
 
     async def _deletion(self, deleted: DocumentDeleted, revision: int) -> Outcome:
         last = await self._last_draft(deleted.kb, self._key(deleted))
         standing = revisions.standing(_manifest(last), revision)
         if standing is not Standing.NEW:
             return await self._settle(None, last, standing)
-        return await self._draft(revisions.tombstone(deleted, revision, self.naming), [], None)
+        return await self._draft(revisions.tombstone(deleted, revision, self.naming), [], None, [])
 
-    async def _draft(self, manifest: Manifest, messages: list[ChunkCut], ref: ObjectRef | None) -> Outcome:
+    async def _draft(
+        self, manifest: Manifest, messages: list[ChunkCut], ref: ObjectRef | None, warnings: list[str]
+    ) -> Outcome:
         """Publish chunks, then the draft, if no newer revision has come first."""
         key = manifest.document_key.hex()
         subject = subjects.DRAFT.at(self.site, manifest.kb, key)
@@ -122,7 +125,8 @@ class Ingestion:
                 )
             except WrongLastSequence:
                 continue
-            return await self._finish(draft.drafted, ref, len(messages) - draft.drafted.chunks_new)
+            self.metrics.chunks.labels("kept").inc(len(messages) - draft.drafted.chunks_new)
+            return await self._finish(draft.drafted, ref, warnings)
         return Retry("several revisions of this document are being drafted at once")
 
     async def _send(self, cuts: list[ChunkCut], manifest: Manifest) -> None:
@@ -130,17 +134,16 @@ class Ingestion:
         prefix = f"{manifest.document_key.hex()}:{manifest.revision}"
         await self.log.publish_many([(subject, cut, f"{prefix}:{cut.chunk_id.hex()}") for cut in cuts])
 
-    async def _finish(self, drafted: RevisionDrafted, ref: ObjectRef | None, kept: int) -> Outcome:
+    async def _finish(self, drafted: RevisionDrafted, ref: ObjectRef | None, warnings: list[str]) -> Outcome:
         """The draft is durable and names only chunks that are: hand it to the embedder. The body is done with."""
         manifest = drafted.manifest
         if not manifest.deleted:
-            await self._say_parsed(drafted)
+            await self._say_parsed(drafted, warnings)
         await self._hand_over(drafted)
         if ref is not None:
             await self.bodies.delete(ref)
         self.metrics.documents.labels("deleted" if manifest.deleted else "drafted").inc()
         self.metrics.chunks.labels("new").inc(drafted.chunks_new)
-        self.metrics.chunks.labels("kept").inc(kept)
         return Ack()
 
     async def _settle(self, ref: ObjectRef | None, last: Stored | None, standing: Standing) -> Outcome:
@@ -195,7 +198,7 @@ class Ingestion:
         log.warning("a document failed", extra={"kb": document.kb, "document": key, "code": failure.code.value})
         return Dead(f"{failure.code}: {reason}")
 
-    async def _say_parsed(self, drafted: RevisionDrafted) -> None:
+    async def _say_parsed(self, drafted: RevisionDrafted, warnings: Sequence[str] = ()) -> None:
         manifest = drafted.manifest
         await self._status(
             manifest.document_key.hex(),
@@ -204,6 +207,7 @@ class Ingestion:
                 document_id=manifest.document_id,
                 revision=manifest.revision,
                 state=State.PARSED,
+                reason="; ".join(warnings)[:REASON_CHARS_MAX],
                 service=SERVICE,
                 at_unix_ms=self.unix_ms(),
                 chunks_total=len(manifest.places),

@@ -27,7 +27,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     chunks_max: int = 40_000
     tesseract: str = "auto"
     ocr_languages: str = "chi_sim+eng"
-    ocr_pages_max: int = 200
+    ocr_time_s_max: float = 80.0
     spool_dir: Path | None = None
     attempts_max: int = 5
     metrics_port: int = 0

@@ -48,7 +48,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     unpacked_ratio_max: int = 200
     entries_max: int = 10_000
     nesting_max: int = 3
-    ocr_pages_max: int = 200
+    ocr_time_s_max: float = 80.0
     ocr_page_timeout_s: float = 30.0
     tesseract: str = ""
     ocr_languages: str = "chi_sim+eng"

@@ -20,7 +20,8 @@ def parse(body: bytes, outline: Outline) -> None:
         outline.lines(text)
         return
     csv.field_size_limit(_FIELD_CHARS_MAX)
-    rows = csv.reader(io.StringIO(text.replace("\x00", "")), delimiter=delimiter)
+    plain = text.replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n")
+    rows = csv.reader(io.StringIO(plain), delimiter=delimiter)
     add_rows(outline, list(rows))
 
 

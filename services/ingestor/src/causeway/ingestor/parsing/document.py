@@ -40,6 +40,19 @@ class _Found:
     warnings: list[str] = field(default_factory=list)
 
 
+# What the parsers and the libraries under them raise where a file breaks the rules of its format.
+_MALFORMED = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    csv.Error,
+)
+
 Parser = Callable[[bytes, Outline, Limits, int], _Found]
 
 
@@ -78,7 +91,7 @@ def _into(
         return kind, _parser(kind)(body, outline, limits, depth)
     except RecursionError as error:
         raise ParseFailure(Code.CORRUPT, "is nested too deeply to read: export it again, flatter") from error
-    except (ValueError, KeyError, IndexError, AttributeError, TypeError, AssertionError, csv.Error) as error:
+    except _MALFORMED as error:
         # A parser met a structure that its format does not allow. The document is at fault, not the service.
         what = f"{type(error).__name__}: {error}".strip()[:200]
         raise ParseFailure(Code.CORRUPT, f"does not keep to its format ({what}): save or export it again") from error

@@ -4,6 +4,7 @@ import os
 import subprocess
 
 from causeway.ingestor.parsing.block import Code, Limits, ParseFailure
+from causeway.ingestor.parsing.outline import without_gaps
 
 _PAGE_TEXT_CHARS_MAX = 200_000
 
@@ -25,7 +26,8 @@ def read(picture: bytes, limits: Limits) -> str:
         ParseFailure: no engine is installed, it can not read the picture, or it takes too long.
     """
     require(limits)
-    command = [limits.tesseract, "stdin", "stdout", "-l", limits.ocr_languages]
+    # Segmentation mode 1 also finds out which way is up; it needs the data file `osd`, which Debian installs along.
+    command = [limits.tesseract, "stdin", "stdout", "-l", limits.ocr_languages, "--psm", "1"]
     environment = os.environ | {"OMP_THREAD_LIMIT": "1"}
     try:
         done = subprocess.run(
@@ -43,4 +45,4 @@ def read(picture: bytes, limits: Limits) -> str:
         raise ParseFailure(
             Code.NEEDS_OCR, f"needs OCR, which failed ({' '.join(words)[:200]}): check the language data"
         )
-    return done.stdout.decode("utf-8", "replace")[:_PAGE_TEXT_CHARS_MAX]
+    return without_gaps(done.stdout.decode("utf-8", "replace")[:_PAGE_TEXT_CHARS_MAX])

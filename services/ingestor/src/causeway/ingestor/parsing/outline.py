@@ -13,6 +13,7 @@ _LINE_EDGES = re.compile(r" *\n *")
 _BLANK_LINES = re.compile(r"\n{3,}")
 _BETWEEN_CJK = re.compile(rf"(?<=[{_CJK}])\n(?=[{_CJK}])")
 SOFT_BREAK = "\x1f"
+_GAP_IN_CJK = re.compile(rf"(?<=[{_CJK}]) +(?=[{_CJK}])")
 _SOFT_IN_CJK = re.compile(rf"(?<=[{_CJK}])\x1f(?=[{_CJK}])")
 
 
@@ -32,6 +33,11 @@ def flow(text: str) -> str:
 def join_soft(text: str) -> str:
     """`text` with each SOFT_BREAK (a line end that only the layout made) as a space, or nothing between Chinese."""
     return _SOFT_IN_CJK.sub("", text).replace(SOFT_BREAK, " ")
+
+
+def without_gaps(text: str) -> str:
+    """`text` without the spaces that OCR puts between Chinese characters."""
+    return _GAP_IN_CJK.sub("", text)
 
 
 class Outline:

@@ -17,7 +17,7 @@ class Package:
     def __init__(self, body: bytes, limits: Limits) -> None:
         try:
             self._zip = zipfile.ZipFile(io.BytesIO(body))
-        except (zipfile.BadZipFile, ValueError, OSError) as error:
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
             raise ParseFailure(Code.CORRUPT, f"is a broken ZIP container ({error}): export or copy it again") from error
         members = self._zip.infolist()
         _check(members, len(body), limits)

@@ -2,6 +2,7 @@
 
 import ctypes
 import statistics
+import time
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -26,16 +27,12 @@ def parse(body: bytes, outline: Outline, limits: Limits) -> tuple[str, int, list
     with closing(_open(body)) as document:
         count = len(document)
         _check_pages(count, limits)
-        pages, pictures = _read(document, limits)
+        pages, unread = _read(document, limits)
         marks = _bookmarks(document)
         title = flow(document.get_metadata_dict().get("Title") or "")
-    if len(pictures) == count:
+    if unread == count:
         ocr.require(limits)
-    warnings = []
-    if pictures and not limits.tesseract:
-        warnings.append(
-            f"{len(pictures)} of {count} pages are pictures and were left out: install tesseract to read them"
-        )
+    warnings = [_left_out(unread, count, limits)] if unread else []
     pagelayout.add_pages(pages, marks, outline)
     return title, count, warnings
 
@@ -59,23 +56,17 @@ def _check_pages(count: int, limits: Limits) -> None:
         )
 
 
-def _read(document: pdfium.PdfDocument, limits: Limits) -> tuple[list[list[Line]], list[int]]:
-    """The lines of each page, and the numbers of the pages that are pictures."""
+def _read(document: pdfium.PdfDocument, limits: Limits) -> tuple[list[list[Line]], int]:
+    """The lines of each page, and how many pages are pictures that were not read."""
     pages: list[list[Line]] = []
-    pictures: list[int] = []
-    chars = 0
+    chars = unread = 0
+    deadline = time.monotonic() + limits.ocr_time_s_max
     for index in range(len(document)):
-        try:
-            page = document[index]
-        except pdfium.PdfiumError:
-            pages.append([])
-            continue
-        lines = list(_lines(page, index + 1))
-        if sum(len(line.text) for line in lines) < _PAGE_TEXT_CHARS_MIN and _has_picture(page):
-            pictures.append(index + 1)
-            if limits.tesseract and len(pictures) <= limits.ocr_pages_max:
-                lines = _recognised(page, index + 1, limits)
-        page.close()
+        lines, is_picture = _page(document, index)
+        if is_picture and limits.tesseract and time.monotonic() < deadline:
+            lines = _recognised(document, index, limits)
+        else:
+            unread += is_picture
         chars += sum(len(line.text) for line in lines)
         if chars > limits.text_chars_max:
             raise ParseFailure(
@@ -84,20 +75,38 @@ def _read(document: pdfium.PdfDocument, limits: Limits) -> tuple[list[list[Line]
                 "INGESTOR_TEXT_CHARS_MAX",
             )
         pages.append(lines)
-    return pages, pictures
+    return pages, unread
+
+
+def _page(document: pdfium.PdfDocument, index: int) -> tuple[list[Line], bool]:
+    """The lines of a page, and whether it is a picture of text. A broken page is an empty one."""
+    try:
+        page = document[index]
+    except pdfium.PdfiumError:
+        return [], False
+    with closing(page):
+        lines = list(_lines(page, index + 1))
+        bare = sum(len(line.text) for line in lines) < _PAGE_TEXT_CHARS_MIN
+        return lines, bare and _has_picture(page)
+
+
+def _left_out(unread: int, count: int, limits: Limits) -> str:
+    mend = "split it or raise INGESTOR_OCR_TIME_S_MAX" if limits.tesseract else "install tesseract to read them"
+    return f"{unread} of {count} pages are pictures and were left out: {mend}"
 
 
 def _has_picture(page: pdfium.PdfPage) -> bool:
     return next(iter(page.get_objects(filter=[raw.FPDF_PAGEOBJ_IMAGE], max_depth=3)), None) is not None
 
 
-def _recognised(page: pdfium.PdfPage, number: int, limits: Limits) -> list[Line]:
-    bitmap = page.render(scale=_OCR_SCALE, grayscale=True)
+def _recognised(document: pdfium.PdfDocument, index: int, limits: Limits) -> list[Line]:
+    with closing(document[index]) as page:
+        bitmap = page.render(scale=_OCR_SCALE, grayscale=True)
     header = f"P5 {bitmap.width} {bitmap.height} 255\n".encode()
     pixels = bytes(bitmap.buffer)
     rows = [pixels[row * bitmap.stride : row * bitmap.stride + bitmap.width] for row in range(bitmap.height)]
     text = ocr.read(header + b"".join(rows), limits)
-    return [Line(text=line, page=number) for line in text.splitlines()]
+    return [Line(text=line, page=index + 1) for line in text.splitlines()]
 
 
 def _lines(page: pdfium.PdfPage, number: int) -> Iterator[Line]:
