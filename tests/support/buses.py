@@ -82,6 +82,13 @@ async def until(condition: Callable[[], bool], timeout_s: float = BOUND_S) -> No
             await asyncio.sleep(0.01)
 
 
+async def until_stored(bus: Bus, stream: str, count: int, timeout_s: float = BOUND_S) -> None:
+    """Return when the stream holds exactly so many messages."""
+    async with asyncio.timeout(timeout_s):
+        while (await bus.broker.js.stream_info(stream)).state.messages != count:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 async def stays_false(condition: Callable[[], bool], for_s: float) -> bool:
     """Whether the condition is false all the while: for showing that something does not happen."""
     try:
