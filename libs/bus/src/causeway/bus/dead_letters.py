@@ -6,7 +6,7 @@ original subject before it removes the dead letter: a crash between the two repl
 
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 import nats.js.errors
@@ -73,7 +73,7 @@ class DeadLetters:
         log.error("message is a dead letter now", extra=_about(letter, reason))
         return True
 
-    async def entries(self, *, count_max: int = 1000, from_seq: int = 1) -> AsyncIterator[DeadEntry]:
+    async def entries(self, *, count_max: int = 1000, from_seq: int = 1) -> AsyncGenerator[DeadEntry, None]:
         """The dead letters, oldest first."""
         state = (await self._broker.js.stream_info(streams.DEAD.name)).state
         seq, shown = max(from_seq, state.first_seq), 0
