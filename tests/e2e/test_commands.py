@@ -30,7 +30,9 @@ def documents(site: SiteUnderTest, tmp_path_factory: pytest.TempPathFactory) -> 
     """A small bilingual kb `manuals`."""
     folder = tmp_path_factory.mktemp("manuals")
     (folder / "en").mkdir()
-    (folder / "en" / "pump.md").write_text("# Pump P7\n\nThe pump P7 delivers 310 litres per minute.\n", encoding="utf-8")
+    (folder / "en" / "pump.md").write_text(
+        "# Pump P7\n\nThe pump P7 delivers 310 litres per minute.\n", encoding="utf-8"
+    )
     (folder / "zh.txt").write_bytes("阀门手册\r\n\r\n阀门 V3 的最高工作压力为 16 巴。\r\n".encode("gb18030"))
     site.run("publish", str(folder), "--kb", "manuals", "--residency", "public")
     return folder
@@ -108,9 +110,7 @@ def watching(site: SiteUnderTest, tmp_path: Path) -> Iterator[Path]:
 def test_a_watched_folder_is_followed_through_edits_renames_and_deletes(site: SiteUnderTest, watching: Path) -> None:
     def ids() -> set[str]:
         documents = site.run_json("status")["documents"]
-        return {
-            one["document_id"] for one in documents if one["kb"] == "watched" and one["state"] == "searchable"
-        }
+        return {one["document_id"] for one in documents if one["kb"] == "watched" and one["state"] == "searchable"}
 
     (watching / "second.md").write_text("# Second\n\nThe shape is round.\n", encoding="utf-8")
     wait_until(lambda: ids() == {"first.md", "second.md"}, BOUND_S, "the new file")
@@ -146,7 +146,7 @@ def test_without_a_site_a_person_is_told_how_to_start_one(tmp_path: Path) -> Non
 
 def test_an_address_where_nothing_answers_is_said_within_seconds() -> None:
     error = fails("status", "--url", "nats://127.0.0.1:9", "--site", "local", code=3)
-    assert "nothing answers at nats://127.0.0.1:9" in error
+    assert "the site can not be reached: nats://127.0.0.1:9" in error
 
 
 def test_a_mistake_in_the_configuration_is_answered_with_its_line(tmp_path: Path) -> None:
@@ -174,11 +174,32 @@ def test_an_empty_question_is_refused(site: SiteUnderTest) -> None:
     assert "the question is empty" in fails("ask", " ", "--kb", "docs", "--data-dir", str(site.folder), code=2)
 
 
-def test_there_are_no_dead_letters_and_the_command_says_so(site: SiteUnderTest) -> None:
+def test_a_dead_letter_is_listed_shown_replayed_and_discarded(site: SiteUnderTest, tmp_path: Path) -> None:
+    def letters() -> list[dict[str, object]]:
+        found: list[dict[str, object]] = site.run_json("dead-letters", "list")
+        return found
+
+    site.run("dead-letters", "discard", "--all")
     assert "There are no dead letters." in site.run("dead-letters", "list")
-    assert "there is no dead letter 99" in fails(
-        "dead-letters", "replay", "99", "--data-dir", str(site.folder), code=2
+    (tmp_path / "broken.pdf").write_bytes(b"%PDF-1.7 neither is this a pdf")
+    site.run("publish", str(tmp_path), "--kb", "dead", code=1)
+    wait_until(lambda: len(letters()) == 1, BOUND_S, "the dead letter")
+    first = letters()[0]
+    assert first["service"] == "ingestor"
+    assert first["reason"]
+    shown = json.loads(site.run("dead-letters", "show", str(first["number"])))
+    assert shown["headers"]["ce-type"] == "io.causeway.document.v1"
+    site.run("dead-letters", "replay", str(first["number"]))
+    wait_until(
+        lambda: [one["number"] != first["number"] for one in letters()] == [True], BOUND_S, "the replay to fail again"
     )
+    site.run("dead-letters", "discard", "--all")
+    assert letters() == []
+
+
+def test_a_dead_letter_that_is_not_there_is_refused(site: SiteUnderTest) -> None:
+    error = fails("dead-letters", "replay", "99999", "--data-dir", str(site.folder), code=2)
+    assert "there is no dead letter 99999" in error
 
 
 def test_an_evaluation_folder_of_another_kind_is_refused_with_the_formats(tmp_path: Path) -> None:

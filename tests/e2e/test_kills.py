@@ -55,12 +55,15 @@ def kill(site: SiteUnderTest, name: str) -> bool:
 
 
 def publish_under_fire(site: SiteUnderTest, folder: Path, seed: int, rounds: int, bound_s: float) -> list[str]:
-    with (site.folder / "publish.out").open("wb") as output, subprocess.Popen(
-        [CAUSEWAY, "publish", folder, "--kb", KB, "--data-dir", site.folder],
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        env=environment(),
-    ) as process:
+    with (
+        (site.folder / "publish.out").open("wb") as output,
+        subprocess.Popen(
+            [CAUSEWAY, "publish", folder, "--kb", KB, "--data-dir", site.folder],
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment(),
+        ) as process,
+    ):
         try:
             killed = kill_while(process, site, random.Random(seed), rounds)
             process.wait(bound_s)

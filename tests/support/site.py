@@ -41,10 +41,15 @@ class SiteUnderTest:
                 stdin=subprocess.DEVNULL,
                 env=environment(),
             )
-        wait_until(lambda: (self.folder / "site.json").exists() or self.ended, START_BOUND_S, "the site to be ready")
+        wait_until(lambda: self._is_ready() or self.ended, START_BOUND_S, "the site to be ready")
         assert not self.ended, self.output
         self.seen |= self.family()
         return self
+
+    def _is_ready(self) -> bool:
+        file = self.folder / "site.json"
+        # A killed predecessor may have left its record.
+        return file.exists() and self.process is not None and self.record["pid"] == self.process.pid
 
     @property
     def ended(self) -> bool:

@@ -48,7 +48,14 @@ def find_site(
     if url:
         _check(url, site)
         return Address(
-            bus=BusSettings(site=site, service="cli", publish_timeout_s=PUBLISH_TIMEOUT_S, url=url, user=user or None, password=_password(password_file))
+            bus=BusSettings(
+                site=site,
+                service="cli",
+                publish_timeout_s=PUBLISH_TIMEOUT_S,
+                url=url,
+                user=user or None,
+                password=_password(password_file),
+            )
         )
     record = SiteFolder(data_dir).read_record()
     return Address(

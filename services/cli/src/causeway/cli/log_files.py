@@ -15,16 +15,21 @@ class LogFile:
     def __init__(self, path: Path, bytes_max: int = BYTES_MAX) -> None:
         self.path = path
         self.tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self.lost = 0
         self._bytes_max = bytes_max
         self._file: BinaryIO | None = None
 
     def write(self, line: bytes) -> None:
-        """Append one line."""
+        """Append one line. A full disk costs the line, never the process that wrote it; `lost` counts them."""
         self.tail.append(line.decode("utf-8", errors="replace").rstrip())
-        file = self._file or self._open()
-        if file.tell() + len(line) > self._bytes_max:
-            file = self._rotate()
-        file.write(line)
+        try:
+            file = self._file or self._open()
+            if file.tell() + len(line) > self._bytes_max:
+                file = self._rotate()
+            file.write(line)
+        except OSError:
+            self.lost += 1
+            self.close()
 
     def close(self) -> None:
         """Close the file; a later write opens it again."""

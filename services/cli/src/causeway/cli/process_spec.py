@@ -47,7 +47,7 @@ def nats_spec(config: SiteConfig, around: Surroundings) -> ProcessSpec:
         name="nats-server",
         argv=(around.commands["nats-server"], "--config", str(around.nats_config)),
         env=_inherited(around.environ) | secrets,
-        ready_url=f"http://127.0.0.1:{config.ports.monitor}/healthz",
+        ready_url=f"http://127.0.0.1:{config.ports.monitor}/healthz?js-server-only=true",
     )
 
 

@@ -14,6 +14,8 @@ from causeway.bus import Bus, BusSettings
 from causeway.bus.streams import declare
 from causeway.cli.admission import admit
 from causeway.cli.commands_found import find_commands
+from causeway.cli.errors import SiteFolderError
+from causeway.cli.http_get import http_get
 from causeway.cli.keys import SiteKeys, key_check, make_missing, read_secret
 from causeway.cli.nats_config import STORAGE_KEY_VARIABLE, USER, NatsServer, render_nats_config
 from causeway.cli.ports import choose_ports
@@ -106,6 +108,7 @@ async def _start(ready: _Preparation, folder: SiteFolder, supervisor: Supervisor
     nats = nats_spec(config, around)
     await supervisor.start(nats)
     await supervisor.ready(nats)
+    await _refuse_unreadable_streams(config)
     await _declare(ready, folder)
     specs = service_specs(config, around, ready.metrics_ports)
     for spec in specs:
@@ -125,6 +128,17 @@ def _server(config: SiteConfig, folder: SiteFolder) -> NatsServer:
         memory_mb=config.limits.memory_mb,
         encryption=config.security.encryption,
     )
+
+
+async def _refuse_unreadable_streams(config: SiteConfig) -> None:
+    """Before anything is declared: a stream that was not recovered would be deleted by declaring it."""
+    _, body = await http_get(f"http://127.0.0.1:{config.ports.monitor}/healthz")
+    if "could not be recovered" in body:
+        raise SiteFolderError(
+            f"nats-server can not read the site's streams: {body.strip()}",
+            "Most likely the storage key is not the one that they were written with: put the right storage.key (or "
+            "CAUSEWAY_STORAGE_KEY) back. Nothing was declared or changed.",
+        )
 
 
 async def _declare(ready: _Preparation, folder: SiteFolder) -> None:

@@ -147,6 +147,7 @@ class SiteFolder:
             lock.truncate(0)
             lock.write(str(os.getpid()))
             lock.flush()
+            self.record_file.unlink(missing_ok=True)
             try:
                 yield
             finally:
