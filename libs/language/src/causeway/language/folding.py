@@ -1,37 +1,37 @@
-"""Folds text to one written form for search: NFKC, lower case, Simplified characters.
-
-`folds.txt` holds three lines: Traditional characters, their Simplified partners in the same order, and the characters
-that exist in Simplified text only. It is derived from OpenCC's TSCharacters and STCharacters (Apache-2.0).
-"""
+"""Folds text to one written form for search: NFKC, lower case, Simplified characters (by OpenCC's tables)."""
 
 import unicodedata
 from functools import cache
-from importlib.resources import files
+
+import opencc
+
+_FIRST, _END = 0x3400, 0xA000
 
 
 @cache
-def _lines() -> tuple[str, str, str]:
-    text = files("causeway.language").joinpath("folds.txt").read_text(encoding="utf-8")
-    traditional, simplified, simplified_only = text.splitlines()
-    return traditional, simplified, simplified_only
+def _converted(profile: str) -> dict[str, str]:
+    """Each unified ideograph that the profile changes, and what it becomes, one character at a time: the tables of
+    phrases are not for search, where both sides of a match must fold alike whatever stands beside them."""
+    characters = [chr(code) for code in range(_FIRST, _END)]
+    partners = opencc.OpenCC(profile).convert("\n".join(characters)).split("\n")
+    return {one: other for one, other in zip(characters, partners, strict=True) if one != other and len(other) == 1}
 
 
 @cache
 def _table() -> dict[int, int]:
-    traditional, simplified, _ = _lines()
-    return {ord(t): ord(s) for t, s in zip(traditional, simplified, strict=True)}
+    return {ord(traditional): ord(simplified) for traditional, simplified in _converted("t2s").items()}
 
 
 @cache
 def traditional_characters() -> frozenset[str]:
     """Characters that Simplified text does not use."""
-    return frozenset(_lines()[0])
+    return frozenset(_converted("t2s"))
 
 
 @cache
 def simplified_characters() -> frozenset[str]:
-    """Characters that Traditional text does not use."""
-    return frozenset(_lines()[2])
+    """Characters that Traditional text hardly uses."""
+    return frozenset(_converted("s2t")) & frozenset(_converted("t2s").values()) - traditional_characters()
 
 
 def fold(text: str) -> str:
