@@ -366,6 +366,21 @@ async def test_a_replica_is_not_asked_before_it_has_caught_up(
     await waiting.__aexit__(None, None, None)
 
 
+async def test_a_knowledge_base_that_begins_after_the_start_gets_its_index_too(
+    bus: Bus, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    async with replica(nats_server, tmp_path / "vault") as service:
+        await publish(bus, *document_entries(SITE, "leave.pdf", TEXTS, 1, kb="late"))
+        await searchable(bus, "leave.pdf", 1, kb="late")
+        index = service.replica.indexes.of("late")
+        assert index is not None
+        await until(lambda: not index.dense.exact)
+        await publish(bus, *document_entries(SITE, "second", ["The gate opens at seven."], 2, kb="late"))
+        await searchable(bus, "second", 2, kb="late")
+        found = await search(bus, "When does the gate open?", SearchMode.DENSE, kb="late")
+        assert found.passages[0].document_id == "second"
+
+
 async def test_an_ask_does_not_wait_for_work_on_the_vault_and_the_indexes(
     bus: Bus, nats_server: NatsServer, tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""What a replica does by the side, in small steps: sweep, tell what still waits, seal again, measure."""
+"""What a replica does by the side, in small steps: sweep, tell what still waits, build, seal again, measure."""
 
 import asyncio
 import logging
@@ -56,6 +56,8 @@ class Upkeep:
         if self._following.caught_up:
             await self._following.sweep()
             await self._following.announce()
+            # A knowledge base whose first document came after the start has no fast index yet.
+            await self._on_storage(self._replica.build_indexes)
         return resealed
 
     def _measure(self) -> None:
