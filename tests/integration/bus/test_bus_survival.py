@@ -161,7 +161,7 @@ async def test_stopping_finishes_the_running_handler_and_hands_the_rest_to_a_sib
             assert not stopping.done()
             go_on.set()
             await asyncio.wait_for(stopping, 10)
-            # Well before ack_wait_s (60 s), since what was delivered and not begun was given back.
+            # Well before ack_wait_s, since what was delivered and not begun was given back.
             await until_stored(bus, "DOCUMENTS", 0)
         assert sorted(by_first + by_second) == sorted(f"d{n}" for n in range(10))
         assert by_first

@@ -146,7 +146,7 @@ class Bus(BusCalls):
         message_types: tuple[type[Message], ...],
         batch_max: int = 64,
         wait_s: float = 5.0,
-        ack_wait_s: float = 60.0,
+        ack_wait_s: float = 20.0,
         handler_timeout_s: float = 900.0,
         attempts_max: int = 5,
         backoff_s: tuple[float, ...] = (0.5, 2.0, 8.0, 30.0),

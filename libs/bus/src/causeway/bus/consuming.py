@@ -100,8 +100,12 @@ class Consumption:
     async def _on_batch(self, raws: list[Msg]) -> None:
         self._bus.metrics.consumed.labels(*self._labels).inc(len(raws))
         counts = [raw.metadata.num_delivered or 1 for raw in raws]
-        for group in groups(counts, self._policy.attempts_max):
-            await self._on_group([raws[index] for index in group])
+        keeper = asyncio.create_task(self._keep(raws))
+        try:
+            for group in groups(counts, self._policy.attempts_max):
+                await self._on_group([raws[index] for index in group])
+        finally:
+            keeper.cancel()
 
     async def _on_group(self, raws: list[Msg]) -> None:
         deliveries: list[Delivery] = []
@@ -120,11 +124,9 @@ class Consumption:
     async def _handle(self, deliveries: list[Delivery]) -> None:
         self._bus.metrics.batch_size.labels(*self._labels).observe(len(deliveries))
         began = time.monotonic()
-        keeper = asyncio.create_task(self._keep(deliveries))
         try:
             outcomes = await self._outcomes(deliveries)
         finally:
-            keeper.cancel()
             self._bus.metrics.handler_seconds.labels(*self._labels).observe(time.monotonic() - began)
         for delivery, outcome in zip(deliveries, outcomes, strict=True):
             assert delivery.raw is not None
@@ -143,13 +145,14 @@ class Consumption:
             outcomes = [Retry(text)] * len(deliveries)
         return outcomes
 
-    async def _keep(self, deliveries: list[Delivery]) -> None:
-        """While the handler runs, no sibling gets its messages."""
+    async def _keep(self, raws: list[Msg]) -> None:
+        """While the batch is worked on, no sibling gets its messages, and after a crash one does within ack_wait."""
         while True:
             await asyncio.sleep(self._ack_wait_s / 3)
-            for delivery in deliveries:
+            for raw in raws:
                 try:
-                    await delivery.in_progress()
+                    if not raw._ackd:
+                        await raw.in_progress()
                 except nats.errors.Error as error:
                     log.debug("in_progress failed", extra={"stream": self.stream, "reason": str(error)})
 

@@ -79,12 +79,34 @@ class Publishing:
         target = stream or _stream_of(subject)
         labels = (self._settings.service, target)
         try:
-            ack = await self._until_acknowledged(subject, body, head, target, timeout_s)
+            ack = await self._once(subject, body, head, target, timeout_s)
         except BusError:
             self._metrics.published.labels(*labels, "failed").inc()
             raise
         self._metrics.published.labels(*labels, "duplicate" if ack.duplicate else "stored").inc()
         return ack
+
+    async def _once(
+        self, subject: str, body: bytes, head: dict[str, str], stream: str, timeout_s: float | None
+    ) -> PubAck:
+        try:
+            return await self._until_acknowledged(subject, body, head, stream, timeout_s)
+        except WrongLastSequence:
+            # The server looks at the expected sequence before it looks for duplicates, so a publication whose
+            # acknowledgement was lost stands in its own way.
+            own = await self._own_last(subject, head, stream)
+            if own is None:
+                raise
+            return own
+
+    async def _own_last(self, subject: str, head: dict[str, str], stream: str) -> PubAck | None:
+        try:
+            last = await self._broker.js.get_msg(stream, subject=subject)
+        except (nats.errors.Error, TimeoutError):
+            return None
+        if last.seq is None or (last.headers or {}).get(headers.MSG_ID) != head.get(headers.MSG_ID):
+            return None
+        return PubAck(stream=stream, seq=last.seq, duplicate=True)
 
     async def _until_acknowledged(
         self, subject: str, body: bytes, head: dict[str, str], stream: str, timeout_s: float | None

@@ -10,7 +10,7 @@ from nats.aio.msg import Msg
 from nats.js import api
 
 from causeway.bus.connection import EdgeJetStream
-from causeway.bus.errors import ConsumerLost, NotConnected, StreamMissing
+from causeway.bus.errors import BusError, ConsumerLost, NotConnected, StreamMissing
 from causeway.bus.pulling import EdgePullSubscription
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,8 @@ async def scan(
     """Every message after `after_seq` that is there now, in order.
 
     Raises:
-        StreamMissing: no such stream. NotConnected: it was begun again too often without an end.
+        StreamMissing: no such stream. BusError: a work queue can only be consumed. NotConnected: it was begun again
+            too often without an end.
     """
     seq, end = after_seq, await last_seq(js, stream)
     for _ in range(RESUMES_MAX):
@@ -61,6 +62,10 @@ async def scan(
         except (ConsumerLost, NotConnected, nats.errors.Error, TimeoutError) as error:
             if isinstance(error, nats.js.errors.NotFoundError):
                 raise StreamMissing(stream) from error
+            if isinstance(error, nats.js.errors.BadRequestError):
+                raise BusError(
+                    f"stream {stream} can not be scanned ({error.description}): a work queue is consumed"
+                ) from error
             log.info("scan begins again", extra={"stream": stream, "after": seq, "reason": str(error)})
             await asyncio.sleep(RESUME_PAUSE_S)
         finally:
