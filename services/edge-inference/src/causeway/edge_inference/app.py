@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
+from importlib.util import find_spec
 
 from causeway.edge_inference.errors import GenerationError, KeyMissingError, VaultError
 from causeway.edge_inference.exact import ExactIndex
@@ -97,6 +98,8 @@ def _generator(settings: Settings, stack: AsyncExitStack) -> LlamaGenerator | No
     """The local model, loading by the side: answers do not wait for it, and stand without it."""
     if not settings.generator:
         return None
+    if find_spec("xllamacpp") is None:
+        raise StartRefused("a generator needs llama.cpp: `pip install xllamacpp`, or unset EDGE_INFERENCE_GENERATOR")
     path = model_path(settings.generator, settings.models_dir)
     generator = LlamaGenerator(path, threads=settings.generator_threads, tokens_max=settings.generator_tokens_max)
     stack.push_async_callback(generator.close)

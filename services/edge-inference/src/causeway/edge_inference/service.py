@@ -77,9 +77,16 @@ class Service:
 
     async def until(self, stop: asyncio.Event) -> None:
         """Sweep, seal again and measure by the side, until told to stop."""
-        resealing = Resealing(self._vault, self._kek)
-        interval_s = self._settings.sweep_interval_s
-        await Upkeep(self.following, self.replica, self._storage, self.metrics, resealing, interval_s).until(stop)
+        upkeep = Upkeep(
+            self.following,
+            self.replica,
+            self._storage,
+            self.metrics,
+            Resealing(self._vault, self._kek),
+            quiet=lambda: self.follower.lag == 0,
+            interval_s=self._settings.sweep_interval_s,
+        )
+        await upkeep.until(stop)
 
     def run_on_storage(self, act: Callable[[], T]) -> asyncio.Future[T]:
         """Do something on the thread that changes the vault and the indexes, after what waits there."""
