@@ -14,9 +14,16 @@ from tests.support.site import SiteUnderTest, run_causeway, running_site, wait_u
 pytestmark = [pytest.mark.model, pytest.mark.timeout(400)]
 
 BOUND_S = 60.0
-WARRANTY = (
-    "# Heat pump\n\n## Warranty\n\nThe compressor has a warranty of seven years.\n\n## Noise\n\nIt makes 41 decibels.\n"
-)
+WARRANTY = """# Heat pump
+
+## Warranty
+
+The compressor has a warranty of seven years.
+
+## Noise
+
+It makes 41 decibels.
+"""
 
 
 def ask(site: SiteUnderTest, question: str, kb: str = "docs") -> dict[str, object]:

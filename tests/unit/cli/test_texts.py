@@ -2,7 +2,7 @@
 
 import json
 
-from causeway.cli.answer_text import answer_lines, place, shortened
+from causeway.cli.answer_text import answer_lines, excerpt, place, shortened
 from causeway.cli.messages import interface_language, label_language, say
 from causeway.cli.site_console import loud_line
 from causeway.cli.status_text import counts, size_text, unfinished
@@ -71,6 +71,11 @@ def test_the_labels_follow_the_option_then_the_answer_then_the_locale() -> None:
     assert label_language(None, "und", {"LANG": "zh_CN.UTF-8"}) == "zh"
     assert interface_language(None, {"LC_ALL": "C", "LANG": "zh_CN.UTF-8"}) == "en"
     assert say("page", "zh", page=2) == "第 2 页"
+
+
+def test_a_quote_is_shown_from_the_sentence_that_answers() -> None:
+    assert excerpt("Before. The answer. After.", ["The answer."]) == "… The answer. After."
+    assert excerpt("Before. After.", ["The answer."]) == "Before. After."
 
 
 def test_a_long_quote_is_cut_to_one_line() -> None:

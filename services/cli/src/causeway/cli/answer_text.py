@@ -1,5 +1,7 @@
 """An answer as lines for a terminal: text, sources, times by part. Pure."""
 
+from collections.abc import Sequence
+
 from rich.markup import escape
 
 from causeway.cli.messages import say
@@ -18,21 +20,26 @@ def answer_lines(answer: Answer, language: str, shown_already: bool = False) -> 
         lines.append(f"[bold]{escape(answer.text)}[/]")
     if answer.written_by is Author.MODEL and not answer.abstained:
         lines.append(f"[dim]{say('written_by_model', language, model=escape(answer.model))}[/]")
-    lines += citation_lines(answer.citations, language, say("closest" if answer.abstained else "citations", language))
+    heading = say("closest" if answer.abstained else "citations", language)
+    lines += citation_lines(answer.citations, language, heading, sentences=answer.sentences)
     lines.append(facts_line(answer, language))
     return lines
 
 
 def citation_lines(
-    citations: list[Citation], language: str, heading: str, most: int = CITATIONS_SHOWN_MAX
+    citations: list[Citation],
+    language: str,
+    heading: str,
+    most: int = CITATIONS_SHOWN_MAX,
+    sentences: Sequence[str] = (),
 ) -> list[str]:
-    """A numbered line for each source, with its quote below."""
+    """A numbered line for each source; below it the quote, from the first of `sentences` that stands in it."""
     if not citations:
         return []
     lines = [f"[bold]{heading}[/]"]
     for number, citation in enumerate(citations[:most], start=1):
-        lines.append(f"  [cyan]{number}.[/] {escape(place(citation, language))} [dim]{citation.score:.2f}[/]")
-        lines.append(f"     [dim]{escape(shortened(citation.quote))}[/]")
+        lines.append(f"  [cyan]{number}.[/] {escape(place(citation, language))}")
+        lines.append(f"     [dim]{escape(excerpt(citation.quote, sentences))}[/]")
     return lines
 
 
@@ -56,6 +63,13 @@ def facts_line(answer: Answer, language: str) -> str:
         f"[dim]{say('route', language)} {answer.route.value} · {say('confidence', language)} {answer.confidence:.2f} · "
         f"{say('time', language)} {total:.1f} ms ({times})[/]"
     )
+
+
+def excerpt(quote: str, sentences: Sequence[str]) -> str:
+    """One line of the quote, from where the answer stands in it."""
+    starts = [quote.find(sentence) for sentence in sentences if sentence]
+    start = min((place for place in starts if place >= 0), default=0)
+    return ("… " if start else "") + shortened(quote[start:])
 
 
 def shortened(text: str) -> str:

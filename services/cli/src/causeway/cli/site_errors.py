@@ -37,7 +37,7 @@ def _of_bus(error: BusError) -> UserError:
         )
     if isinstance(error, NotConnected):
         return NoSiteError(
-            "nothing answers at the site's address", "Is the site running? `causeway up site` starts one."
+            f"the site can not be reached: {error.detail}", "Is it running? `causeway up site` starts one."
         )
     if isinstance(error, RequestTimeout):
         return NoSiteError(f"the site did not answer in time: {error}", "Look at `causeway status`, and try again.")

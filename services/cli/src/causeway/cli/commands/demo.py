@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Annotated
 
+import psutil
 import typer
 from rich.markup import escape
 
@@ -53,8 +54,11 @@ class _Demo:
                 self._show_sockets(watch)
             STDOUT.print(f"\n[bold]{say('demo_again', self._language)}[/]")
             await self._again(site)
+        left = [process.name() for process in psutil.Process().children(recursive=True)]
+        self._wrong += bool(left)
+        ending = f"still running: {', '.join(left)}" if left else "nothing is left running"
         verdict = f"[red]{self._wrong} wrong[/]" if self._wrong else "[green]everything as expected[/]"
-        STDOUT.print(f"\n{verdict} [dim]{time.monotonic() - began:.0f} s in all; nothing is left running[/]")
+        STDOUT.print(f"\n{verdict} [dim]{time.monotonic() - began:.0f} s in all; {ending}[/]")
         return 1 if self._wrong else 0
 
     async def _again(self, site: SiteFolder) -> None:
