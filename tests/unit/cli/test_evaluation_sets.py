@@ -59,7 +59,10 @@ def test_a_limit_is_of_questions_and_keeps_all_passages(tmp_path: Path) -> None:
     lines(tmp_path / "corpus.jsonl", *({"doc_id": n, "title": "", "text": "a"} for n in range(3)))
     lines(tmp_path / "queries.jsonl", *({"qid": n, "question": "?", "qrels": {"1": 1}} for n in range(3)))
     loaded = load_set(tmp_path, Fields(), limit=2)
-    assert (len(loaded.passages), len(loaded.questions)) == (3, 2)
+    assert len(loaded.passages) == 3
+    assert [question.id for question in loaded.questions] == ["0", "1"]
+    assert [question.id for question in load_set(tmp_path, Fields(), limit=1).questions] == ["0"]
+    assert len(load_set(tmp_path, Fields(), limit=9).questions) == 3
 
 
 def test_a_folder_of_another_kind_is_answered_with_the_files_that_are_expected(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ PassageField = Annotated[str, typer.Option("--passage-field", help="Key of the p
 AnswerField = Annotated[
     str, typer.Option("--answer-field", help="Key of the gold answers; answers, or a_LANG beside q_LANG.")
 ]
-Limit = Annotated[int, typer.Option("--limit", help="Only the first so many questions (0: all).", min=0)]
+Limit = Annotated[int, typer.Option("--limit", help="Only so many questions, evenly spaced (0: all).", min=0)]
 Modes = Annotated[
     list[SearchMode] | None, typer.Option("--mode", help="Only these lists; again for another. All three by default.")
 ]

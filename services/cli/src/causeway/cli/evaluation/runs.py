@@ -21,7 +21,7 @@ from causeway.proto.answers import Answer, PartKind, SearchMode
 
 DOCUMENTS_MAX = 10
 ANSWER_TIMEOUT_S = 120.0
-CRASH_CODES = frozenset({"crashed", "parser_crashed", "worker_crashed"})
+CRASH_CODE = "parser_crashed"
 Numbers = dict[str, float]
 
 
@@ -65,6 +65,7 @@ async def run_answers(run: SiteRun, data: EvaluationSet, seed: int) -> dict[str,
         "questions": len(data.questions),
         "passages": len(data.passages),
         "seed": seed,
+        "final_answers_by": ", ".join(sorted({one.written_by for one in answered if not one.abstained})),
     }
     return head | answer_scores(answered) | abstention_scores(refused)
 
@@ -79,7 +80,13 @@ async def _asked(run: SiteRun, question: Question) -> Asked:
             final = part.answer
     last = final or instant
     assert last is not None
-    return Asked(question=question, instant=(instant or last).text, final=last.text, abstained=last.abstained)
+    return Asked(
+        question=question,
+        instant=(instant or last).text,
+        final=last.text,
+        abstained=last.abstained,
+        written_by=last.model or last.written_by.value,
+    )
 
 
 async def run_parsing(run: SiteRun, cases: Sequence[ParseCase], name: str) -> dict[str, float | str | dict[str, str]]:
@@ -93,7 +100,7 @@ async def run_parsing(run: SiteRun, cases: Sequence[ParseCase], name: str) -> di
             case=case,
             text=texts.get(case.path.name, ""),
             failure=publication.failed.get(case.path.name, ""),
-            crashed=codes.get(case.path.name) in CRASH_CODES,
+            crashed=codes.get(case.path.name) == CRASH_CODE,
         )
         for case in cases
     ]

@@ -18,6 +18,7 @@ class Asked:
     instant: str
     final: str
     abstained: bool
+    written_by: str = "extract"
 
 
 @dataclass(frozen=True, kw_only=True)

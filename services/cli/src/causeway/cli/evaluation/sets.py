@@ -63,7 +63,7 @@ class ParseCase:
 
 
 def load_set(folder: Path, fields: Fields, limit: int = 0) -> EvaluationSet:
-    """The set in `folder`, with at most `limit` questions (0: all) and all its passages.
+    """The set in `folder`, with `limit` of its questions (0: all), evenly spaced, and all its passages.
 
     Raises:
         BadDataError: a file is missing, or a line lacks a key; the text says which files are expected.
@@ -81,7 +81,12 @@ def load_set(folder: Path, fields: Fields, limit: int = 0) -> EvaluationSet:
         questions = [_claim(row) for row in _scored_claims(_rows(claims_file))]
     else:
         raise _missing(folder)
-    kept = questions[:limit] if limit else questions
+    # Evenly spaced, because neighbours ask about the same passage.
+    kept = (
+        [questions[number * len(questions) // limit] for number in range(limit)]
+        if 0 < limit < len(questions)
+        else questions
+    )
     return EvaluationSet(name=folder.resolve().name, passages=tuple(passages), questions=tuple(kept))
 
 
