@@ -78,14 +78,14 @@ def status(number: int, state: State = State.PARSED, revision: int = 1) -> Docum
 async def until(condition: Callable[[], bool], timeout_s: float = BOUND_S) -> None:
     """Return when the condition holds; fail when it does not in time."""
     async with asyncio.timeout(timeout_s):
-        while not condition():  # noqa: ASYNC110  # What is watched has no event of its own.
+        while not condition():  # What is watched has no event of its own.
             await asyncio.sleep(0.01)
 
 
 async def until_stored(bus: Bus, stream: str, count: int, timeout_s: float = BOUND_S) -> None:
     """Return when the stream holds exactly so many messages."""
     async with asyncio.timeout(timeout_s):
-        while (await bus.broker.js.stream_info(stream)).state.messages != count:  # noqa: ASYNC110
+        while (await bus.broker.js.stream_info(stream)).state.messages != count:
             await asyncio.sleep(0.01)
 
 
