@@ -118,7 +118,7 @@ class IngestorSite:
     async def until_at_most(self, stream: str, count: int, bound_s: float = BOUND_S) -> None:
         """Return once a work queue holds no more than `count` messages."""
         async with asyncio.timeout(bound_s):
-            while await self.messages(stream) > count:  # noqa: ASYNC110 - another process empties it.
+            while await self.messages(stream) > count:
                 await asyncio.sleep(0.02)
 
 

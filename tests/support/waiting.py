@@ -10,12 +10,12 @@ _POLL_S = 0.01
 async def until(true: Callable[[], bool], bound_s: float = BOUND_S) -> None:
     """Return once the condition holds. Raises TimeoutError after `bound_s`."""
     async with asyncio.timeout(bound_s):
-        while not true():  # noqa: ASYNC110 - nothing here could set an event
+        while not true():
             await asyncio.sleep(_POLL_S)
 
 
 async def until_async(true: Callable[[], Awaitable[bool]], bound_s: float = BOUND_S) -> None:
     """The same for a condition that has to be asked for."""
     async with asyncio.timeout(bound_s):
-        while not await true():  # noqa: ASYNC110 - as above
+        while not await true():
             await asyncio.sleep(_POLL_S)
