@@ -17,7 +17,7 @@ EXIT_REFUSED = 78
 """EX_CONFIG of sysexits.h: starting again without a change would fail the same way, so a supervisor must not loop."""
 
 
-class StartRefused(RuntimeError):  # noqa: N818 - it is an answer, not a failure of the program
+class StartRefused(RuntimeError):
     """The service will not start: a key, a model or a setting is not what it must be. The text says the mend."""
 
 

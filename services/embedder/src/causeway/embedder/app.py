@@ -20,7 +20,7 @@ from causeway.runtime.process import Body
 from causeway.runtime.tracing import tracer_provider
 
 BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
-ACK_WAIT_S = 15
+ACK_WAIT_S = 20
 
 
 def build(settings: Settings) -> Body:
