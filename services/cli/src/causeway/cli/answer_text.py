@@ -33,7 +33,7 @@ def citation_lines(
     most: int = CITATIONS_SHOWN_MAX,
     sentences: Sequence[str] = (),
 ) -> list[str]:
-    """A numbered line for each source; below it the quote, from the first of `sentences` that stands in it."""
+    """A numbered line for each source; below it the quote, from the best of `sentences` that stands in it."""
     if not citations:
         return []
     lines = [f"[bold]{heading}[/]"]
@@ -67,8 +67,7 @@ def facts_line(answer: Answer, language: str) -> str:
 
 def excerpt(quote: str, sentences: Sequence[str]) -> str:
     """One line of the quote, from where the answer stands in it."""
-    starts = [quote.find(sentence) for sentence in sentences if sentence]
-    start = min((place for place in starts if place >= 0), default=0)
+    start = next((quote.find(sentence) for sentence in sentences if sentence and sentence in quote), 0)
     return ("… " if start else "") + shortened(quote[start:])
 
 

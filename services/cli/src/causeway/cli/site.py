@@ -31,6 +31,7 @@ from causeway.cli.restarts import RestartPolicy
 from causeway.cli.site_config import SiteConfig
 from causeway.cli.site_folder import SiteFolder, SiteIdentity, SiteRecord, holds_streams, write_whole
 from causeway.cli.supervisor import Supervisor, Watcher
+from causeway.models.chosen import embedding_folder
 from causeway.proto.streams import ALL_SITE
 
 
@@ -78,6 +79,8 @@ async def running_site(
 
 def _prepare(config: SiteConfig, folder: SiteFolder, keys_made: Callable[[SiteKeys, list[Path]], None]) -> _Preparation:
     commands = find_commands()
+    # Raises what is missing and how to get it, before anything is started.
+    embedding_folder(config.model.name)
     known = folder.identity()
     streams_there = holds_streams(folder.jetstream)
     keys = SiteKeys(Path(config.security.keys).expanduser() if config.security.keys else folder.keys)

@@ -55,7 +55,7 @@ def list_models(as_json: Json = False) -> None:
     for column in ("role", "model", "licence", "download", "installed"):
         table.add_column(column, overflow="fold")
     for row in rows:
-        installed = str(row["path"]) or "no"
+        installed = "yes" if row["path"] else "no"
         table.add_row(
             str(row["role"]), str(row["name"]), str(row["licence"]), size_text(int(str(row["bytes"]))), installed
         )

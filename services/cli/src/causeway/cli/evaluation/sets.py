@@ -12,7 +12,7 @@ from causeway.cli.errors import BadDataError
 FORMATS = """A folder of one of these forms, each file one JSON object a line, plain or .gz:
   passages.jsonl (pid, title, text) with questions.jsonl (qid, pid, question, answers)
   corpus.jsonl (doc_id, title, text) with queries.jsonl (qid, question, qrels {doc: code, above 0 is relevant})
-  corpus.jsonl with claims.jsonl (qid, claim, cited [doc], src; only src=validation is scored, where there is one)
+  corpus.jsonl with claims.jsonl (qid, claim, cited: a list of doc_id, src; only src=validation is scored, where there is one)
   manifest.jsonl (file, must_contain, needs) beside the files that it names, for `eval parse`"""
 
 
@@ -82,12 +82,9 @@ def load_set(folder: Path, fields: Fields, limit: int = 0) -> EvaluationSet:
     else:
         raise _missing(folder)
     # Evenly spaced, because neighbours ask about the same passage.
-    kept = (
-        [questions[number * len(questions) // limit] for number in range(limit)]
-        if 0 < limit < len(questions)
-        else questions
-    )
-    return EvaluationSet(name=folder.resolve().name, passages=tuple(passages), questions=tuple(kept))
+    count = min(limit or len(questions), len(questions))
+    kept = tuple(questions[number * len(questions) // count] for number in range(count))
+    return EvaluationSet(name=folder.resolve().name, passages=tuple(passages), questions=kept)
 
 
 def load_parse_cases(folder: Path) -> list[ParseCase]:
