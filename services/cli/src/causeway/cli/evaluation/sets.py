@@ -12,7 +12,7 @@ from causeway.cli.errors import BadDataError
 FORMATS = """A folder of one of these forms, each file one JSON object a line, plain or .gz:
   passages.jsonl (pid, title, text) with questions.jsonl (qid, pid, question, answers)
   corpus.jsonl (doc_id, title, text) with queries.jsonl (qid, question, qrels {doc: code, above 0 is relevant})
-  corpus.jsonl with claims.jsonl (qid, claim, cited: a list of doc_id, src; only src=validation is scored, where there is one)
+  corpus.jsonl with claims.jsonl (qid, claim, cited: doc_ids; of src=validation, if there is one)
   manifest.jsonl (file, must_contain, needs) beside the files that it names, for `eval parse`"""
 
 
