@@ -14,16 +14,19 @@ from causeway.language import detect, sentences
 
 QA_SETS = ("zh_dureader_robust", "zh_cmrc2018", "zh_drcd", "en_nq_gold")
 XQUAD_PAIRS = (("zh", "zh"), ("en", "en"), ("zh", "en"), ("en", "zh"))
+# What stands beside the passages of bi_xquad in a knowledge base of both languages.
+MIXED_IN = ("zh_cmrc2018", "en_nq_gold")
 CHUNK_CHARS = {"zh": 300, "en": 800}
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A question, the documents that are right, and the answers where the set has them."""
+    """A question, the documents that are right, the answers where there are any, and the row of the report it is in."""
 
     text: str
     right: frozenset[str]
     answers: tuple[str, ...]
+    row: str
 
     @property
     def half(self) -> int:
@@ -42,7 +45,11 @@ class Corpus:
 
 def half(document_id: str) -> int:
     """Return 0 or 1 by a hash of the document's id."""
-    return hashlib.blake2b(document_id.encode(), digest_size=1).digest()[0] & 1
+    return _bit(document_id, 0)
+
+
+def _bit(document_id: str, byte: int) -> int:
+    return hashlib.blake2b(document_id.encode(), digest_size=byte + 1).digest()[byte] & 1
 
 
 def norm(text: str) -> str:
@@ -52,14 +59,19 @@ def norm(text: str) -> str:
 
 def corpora(root: Path) -> Iterator[Corpus]:
     """Yield every set of `root` that this package reports."""
+    others: dict[str, tuple[str, str]] = {}
     for name in QA_SETS:
         documents = {row["pid"]: (row.get("title") or "", row["text"]) for row in _rows(root / name / "passages.jsonl")}
         asked = [
-            Asked(row["question"], frozenset([row["pid"]]), tuple(row["answers"]))
+            Asked(row["question"], frozenset([row["pid"]]), tuple(row["answers"]), name)
             for row in _rows(root / name / "questions.jsonl")
         ]
         yield Corpus(name, documents, asked)
+        if name in MIXED_IN:
+            others |= documents
     yield from _xquad(root / "bi_xquad")
+    yield mixed(root / "bi_xquad", 0, {})
+    yield mixed(root / "bi_xquad", 1, others)
     yield _cranfield(root / "en_cranfield")
     yield _scifact(root / "en_scifact")
 
@@ -67,11 +79,34 @@ def corpora(root: Path) -> Iterator[Corpus]:
 def _xquad(folder: Path) -> Iterator[Corpus]:
     passages, questions = list(_rows(folder / "passages.jsonl")), list(_rows(folder / "questions.jsonl"))
     for asked, written in XQUAD_PAIRS:
+        name = f"bi_xquad {asked}>{written}"
         yield Corpus(
-            f"bi_xquad {asked}>{written}",
+            name,
             {row["pid"]: (row.get("title") or "", row[written]) for row in passages},
-            [Asked(row[f"q_{asked}"], frozenset([row["pid"]]), tuple(row[f"a_{written}"])) for row in questions],
+            [_xquad_asked(row, asked, written, name) for row in questions],
         )
+
+
+def mixed(folder: Path, turn: int, others: dict[str, tuple[str, str]]) -> Corpus:
+    """Return bi_xquad with each passage in one language only, asked in both, among `others`.
+
+    A hash of the passage's id chooses its language, the other one with the other `turn` (0 or 1).
+    """
+    passages, questions = list(_rows(folder / "passages.jsonl")), list(_rows(folder / "questions.jsonl"))
+    written = {row["pid"]: ("zh", "en")[_bit(row["pid"], 1) ^ turn] for row in passages}
+    return Corpus(
+        f"mixed {turn}",
+        {row["pid"]: (row.get("title") or "", row[written[row["pid"]]]) for row in passages} | others,
+        [
+            _xquad_asked(row, asked, written[row["pid"]], f"mixed {asked}>{written[row['pid']]}")
+            for asked in ("zh", "en")
+            for row in questions
+        ],
+    )
+
+
+def _xquad_asked(row: dict[str, Any], asked: str, written: str, name: str) -> Asked:
+    return Asked(row[f"q_{asked}"], frozenset([row["pid"]]), tuple(row[f"a_{written}"]), name)
 
 
 def _cranfield(folder: Path) -> Corpus:
@@ -79,7 +114,7 @@ def _cranfield(folder: Path) -> Corpus:
         str(row["doc_id"]): (row["title"], row["text"]) for row in _rows(folder / "corpus.jsonl") if row["text"]
     }
     asked = [
-        Asked(row["question"], frozenset(key for key, code in row["qrels"].items() if code > 0), ())
+        Asked(row["question"], frozenset(key for key, code in row["qrels"].items() if code > 0), (), "en_cranfield")
         for row in _rows(folder / "queries.jsonl")
     ]
     return Corpus("en_cranfield", documents, asked)
@@ -88,7 +123,7 @@ def _cranfield(folder: Path) -> Corpus:
 def _scifact(folder: Path) -> Corpus:
     documents = {str(row["doc_id"]): (row["title"], row["text"]) for row in _rows(folder / "corpus.jsonl.gz")}
     asked = [
-        Asked(row["claim"], frozenset(map(str, row["cited"])), ())
+        Asked(row["claim"], frozenset(map(str, row["cited"])), (), "en_scifact")
         for row in _rows(folder / "claims.jsonl")
         if row["src"] == "validation"
     ]

@@ -1,6 +1,7 @@
 """Fits the shipped models on one half of each set and reports the other (`python -m libs.retrieval.fitting.fit`)."""
 
 import argparse
+from collections import Counter
 from pathlib import Path
 
 import msgspec
@@ -44,9 +45,10 @@ class Fit:
         return self.half is None or case.asked.half == self.half
 
     def weighted(self, groups: list[list[Case]]) -> list[tuple[Case, float]]:
-        """Return the cases to fit on, each set weighing the same."""
-        kept = [[case for case in cases if self.fits(case)] for cases in groups]
-        return [(case, 1 / len(cases)) for cases in kept for case in cases]
+        """Return the cases to fit on, each row of the report weighing the same."""
+        kept = [case for cases in groups for case in cases if self.fits(case)]
+        sizes = Counter(case.asked.row for case in kept)
+        return [(case, 1 / sizes[case.asked.row]) for case in kept]
 
     def centres(self) -> FusionFile:
         """Mean question and passage by language, each set weighing the same; bi_xquad is left out, its pairs repeat."""

@@ -8,16 +8,19 @@ from numpy.typing import NDArray
 
 from causeway.language import detect, terms
 from causeway.retrieval import (
+    ABROAD_PROBES,
     CANDIDATES_PER_LIST,
     LexicalIndex,
     Line,
     Passage,
     Question,
     Ranked,
+    abroad,
     ask,
     gather,
     rank,
     split,
+    toward_other_language,
 )
 from causeway.retrieval.fusion import Candidate
 from causeway.retrieval.models import FusionModel
@@ -93,13 +96,24 @@ class Stage:
             case.candidates = gather(
                 case.question,
                 case.vector,
-                case.dense_ids,
+                [*case.dense_ids, *self._abroad(case, model)],
                 case.lexical_ids,
                 index=self.index,
                 vectors=lambda ids: self.rows[[self.places[chunk_id] for chunk_id in ids]],
                 about=lambda ids: [self.passages[chunk_id] for chunk_id in ids],
                 model=model,
             )
+
+    def _abroad(self, case: Case, model: FusionModel) -> list[bytes]:
+        """Search for passages of the other language, as the service does."""
+        moved = toward_other_language(case.question, case.vector, model)
+        if moved is None:
+            return []
+        found = [self.ids[place] for place in np.argsort(-(self.rows @ moved))[:CANDIDATES_PER_LIST]]
+        if not abroad(case.question, [self.passages[i] for i in found[:ABROAD_PROBES]]):
+            return []
+        kept = abroad(case.question, [self.passages[chunk_id] for chunk_id in found])
+        return [i for i in kept if not (case.withheld and document_of(i) in case.asked.right)]
 
     def look(self, cases: Sequence[Case], model: FusionModel) -> None:
         """Rank the candidates and encode the lines of those that contend."""

@@ -10,7 +10,7 @@ from causeway.models.errors import DeviceUnavailable
 
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-import onnxruntime as ort  # noqa: E402 - it reports to its maker unless that is switched off before the import.
+import onnxruntime as ort  # It reports to its maker unless that is switched off before the import.
 
 Device = Literal["cpu", "cuda"]
 _PROVIDERS: dict[Device, str] = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}

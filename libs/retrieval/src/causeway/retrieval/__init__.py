@@ -1,7 +1,16 @@
 """Lexical search, learned fusion of dense and lexical scores, and reading: pure functions over arrays."""
 
 from causeway.retrieval.answerability import Verdict, judge
-from causeway.retrieval.fusion import CANDIDATES_PER_LIST, Candidate, Ranked, gather, rank
+from causeway.retrieval.fusion import (
+    ABROAD_PROBES,
+    CANDIDATES_PER_LIST,
+    Candidate,
+    Ranked,
+    abroad,
+    gather,
+    rank,
+    toward_other_language,
+)
 from causeway.retrieval.lexical import IndexFullError, LexicalIndex, Match
 from causeway.retrieval.lines import LINES_MAX, Line, split
 from causeway.retrieval.passage import Passage
@@ -10,6 +19,7 @@ from causeway.retrieval.reading import AnswerSpan, Reading, read
 from causeway.retrieval.reranking import rerank
 
 __all__ = [
+    "ABROAD_PROBES",
     "CANDIDATES_PER_LIST",
     "LINES_MAX",
     "AnswerKind",
@@ -24,6 +34,7 @@ __all__ = [
     "Ranked",
     "Reading",
     "Verdict",
+    "abroad",
     "ask",
     "gather",
     "judge",
@@ -31,4 +42,5 @@ __all__ = [
     "read",
     "rerank",
     "split",
+    "toward_other_language",
 ]

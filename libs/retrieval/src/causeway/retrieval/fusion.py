@@ -14,9 +14,13 @@ from causeway.retrieval.question import Question
 
 # How many chunks each list proposes; beyond this the right one is almost never found by either.
 CANDIDATES_PER_LIST = 50
+# So many of the nearest tell whether a knowledge base has passages of the other language at all (of five, .99 are).
+ABROAD_PROBES = 5
 FEATURES = (
     "dense",
     "centred",
+    "centred_own",
+    "standout",
     "lexical",
     "lexical_relative",
     "coverage",
@@ -25,9 +29,10 @@ FEATURES = (
     "dense_rank",
     "lexical_rank",
     "length",
+    "bias",
 )
 # "zh-Hant": the encoder reads Traditional text worse (.843 against .963 R@1), so the lexical list must weigh more.
-GROUPS = ("zh", "zh-Hant", "en", "cross")
+GROUPS = ("zh", "zh-Hant", "en", "zh>en", "en>zh")
 
 Vectors = NDArray[np.float32]
 Matrix = NDArray[np.float64]
@@ -58,6 +63,26 @@ class Ranked:
     score: float
     candidate: Candidate
     features: dict[str, float]
+
+
+def toward_other_language(
+    question: Question, question_vector: Vectors, model: FusionModel | None = None
+) -> Vectors | None:
+    """Return the vector that finds passages of the other language, or None where the centres are of another model.
+
+    Between the languages lies a distance that hides every passage of the other one behind those of the question's own.
+    """
+    centres = (model or shipped_fusion()).centres
+    if centres.dims != len(question_vector):
+        return None
+    own, other = ("zh", "en") if question.language == "zh" else ("en", "zh")
+    return np.asarray(question_vector - centres.question(own) + centres.question(other), np.float32)
+
+
+def abroad(question: Question, passages: Sequence[Passage]) -> list[bytes]:
+    """Return the passages that are not in the question's language; what is not Chinese counts as English."""
+    chinese = question.language == "zh"
+    return [passage.chunk_id for passage in passages if (passage.language == "zh") != chinese]
 
 
 def gather(
@@ -130,7 +155,11 @@ def centred_cosines(
 
 
 def features(candidates: Sequence[Candidate]) -> Matrix:
-    """Return one row of FEATURES for each of a question's candidates; gaps are against the best of the list."""
+    """Return one row of FEATURES for each of a question's candidates.
+
+    Gaps and ranks of dense scores are against the candidates of the same language: across languages cosines differ by
+    more than a right and a wrong passage do. All else is against the whole list.
+    """
     dense, centred, lexical, coverage, context, length = np.array(
         [
             (c.dense, c.centred, c.lexical, c.coverage, c.context_coverage, np.log1p(len(c.passage.text)))
@@ -138,17 +167,28 @@ def features(candidates: Sequence[Candidate]) -> Matrix:
         ],
         np.float64,
     ).T
+    dense_gap, dense_rank, centred_gap, standout = np.zeros((4, len(candidates)))
+    chinese = np.array([c.passage.language == "zh" for c in candidates])
+    for own in (chinese, ~chinese):
+        if own.any():
+            dense_gap[own] = dense[own] - dense[own].max()
+            dense_rank[own] = _reciprocal_rank(dense[own])
+            centred_gap[own] = centred[own] - centred[own].max()
+            standout[own] = (centred[own] - centred[own].mean()) / (centred[own].std() + 0.02)
     columns = (
-        (dense - dense.max()) * 20.0,
+        dense_gap * 20.0,
         (centred - centred.max()) * 10.0,
+        centred_gap * 10.0,
+        standout,
         lexical * 10.0,
         lexical / max(1e-9, lexical.max()),
         coverage * 4.0,
         (coverage - coverage.max()) * 4.0,
         context * 4.0,
-        _reciprocal_rank(dense),
+        dense_rank,
         _reciprocal_rank(lexical),
         length,
+        np.ones(len(candidates)),
     )
     return np.stack(columns, axis=1)
 
@@ -162,11 +202,14 @@ def _reciprocal_rank(values: Matrix) -> Matrix:
 
 
 def groups(question: Question, candidates: Sequence[Candidate]) -> list[str]:
-    """Return which weights judge each candidate: those of its language where the question shares it, else `cross`."""
-    own = "en"
-    if question.language == "zh":
-        own = "zh-Hant" if script(question.text) == "Hant" else "zh"
-    return [own if c.passage.language == question.language else "cross" for c in candidates]
+    """Return which weights judge each candidate: those of its language where the question shares it, else of both.
+
+    What is not Chinese counts as English.
+    """
+    if question.language != "zh":
+        return ["en>zh" if c.passage.language == "zh" else "en" for c in candidates]
+    own = "zh-Hant" if script(question.text) == "Hant" else "zh"
+    return [own if c.passage.language == "zh" else "zh>en" for c in candidates]
 
 
 def rank(question: Question, candidates: Sequence[Candidate], model: FusionModel | None = None) -> list[Ranked]:
