@@ -95,3 +95,11 @@ def test_a_manifest_names_its_files_phrases_and_needs(tmp_path: Path) -> None:
     (tmp_path / "a.pdf").unlink()
     with pytest.raises(BadDataError, match="not there"):
         load_parse_cases(tmp_path)
+
+
+def test_a_question_without_text_is_left_out_and_counted(tmp_path: Path) -> None:
+    lines(tmp_path / "passages.jsonl", {"pid": "p", "title": "", "text": "body"})
+    blank = {"qid": 1, "pid": "p", "question": " ", "answers": ["a"]}
+    lines(tmp_path / "questions.jsonl", blank, blank | {"qid": 2, "question": "who?"})
+    loaded = load_set(tmp_path, Fields())
+    assert ([one.text for one in loaded.questions], loaded.blank) == (["who?"], 1)

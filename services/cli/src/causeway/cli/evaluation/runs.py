@@ -38,6 +38,7 @@ async def run_retrieval(
     head: dict[str, float | str | Numbers] = {
         "set": data.name,
         "questions": len(data.questions),
+        "blank_questions": data.blank,
         "passages": len(data.passages),
     }
     head |= by_mode.get(SearchMode.HYBRID, {})
@@ -63,6 +64,7 @@ async def run_answers(run: SiteRun, data: EvaluationSet, seed: int) -> dict[str,
     head: dict[str, float | str] = {
         "set": data.name,
         "questions": len(data.questions),
+        "blank_questions": data.blank,
         "passages": len(data.passages),
         "seed": seed,
         "final_answers_by": ", ".join(sorted({one.written_by for one in answered if not one.abstained})),

@@ -37,11 +37,12 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSet:
-    """Passages and the questions about them."""
+    """Passages and the questions about them. `blank` questions have no text and are left out."""
 
     name: str
     passages: tuple[Passage, ...]
     questions: tuple[Question, ...]
+    blank: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,10 +82,12 @@ def load_set(folder: Path, fields: Fields, limit: int = 0) -> EvaluationSet:
         questions = [_claim(row) for row in _scored_claims(_rows(claims_file))]
     else:
         raise _missing(folder)
+    asked = [question for question in questions if question.text.strip()]
     # Evenly spaced, because neighbours ask about the same passage.
-    count = min(limit or len(questions), len(questions))
-    kept = tuple(questions[number * len(questions) // count] for number in range(count))
-    return EvaluationSet(name=folder.resolve().name, passages=tuple(passages), questions=kept)
+    count = min(limit or len(asked), len(asked))
+    kept = tuple(asked[number * len(asked) // count] for number in range(count))
+    blank = len(questions) - len(asked)
+    return EvaluationSet(name=folder.resolve().name, passages=tuple(passages), questions=kept, blank=blank)
 
 
 def load_parse_cases(folder: Path) -> list[ParseCase]:
