@@ -6,9 +6,12 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+
+from causeway.retrieval.lexical_dump import LexicalDump, pack, unpack
 
 K1 = 0.9
 B = 0.4
@@ -82,9 +85,16 @@ class LexicalIndex:
         counts = Counter(terms)
         with self._lock:
             self._forget(chunk_id)
-            slot = self._new_slot(chunk_id, counts.total())
+            place = self._new_slot(chunk_id, counts.total()) << 8
+            postings = self._postings
+            # Two hundred turns a chunk: no call here that a comparison can save.
             for term, count in counts.items():
-                self._postings.setdefault(term, array("I")).append(slot << 8 | min(count, FREQUENCY_MAX))
+                entry = place | (count if count < FREQUENCY_MAX else FREQUENCY_MAX)
+                held = postings.get(term)
+                if held is None:
+                    postings[term] = array("I", (entry,))
+                else:
+                    held.append(entry)
             self._reclaim()
 
     def delete(self, chunk_id: bytes) -> bool:
@@ -93,6 +103,47 @@ class LexicalIndex:
             found = self._forget(chunk_id)
             self._reclaim()
             return found
+
+    def ids(self) -> set[bytes]:
+        """Return the chunks that are held."""
+        with self._lock:
+            return set(self._slots)
+
+    def dump(self) -> bytes:
+        """Return what is held as bytes for `restore`, without the slots of deleted chunks.
+
+        Searches wait only for the copy: some 0.1 s at 100,000 chunks.
+        """
+        with self._lock:
+            terms, counts = list(self._postings), [len(entries) for entries in self._postings.values()]
+            packed = b"".join(self._postings.values())
+            ids, alive = list(self._ids), self._alive[: len(self._ids)].copy()
+            lengths = self._lengths[: len(self._ids)].copy()
+        held = LexicalDump(ids, lengths, terms, np.array(counts, np.uint32), np.frombuffer(packed, np.uint32))
+        return pack(held if alive.all() else _living(held, alive))
+
+    def restore(self, dump: bytes) -> None:
+        """Fill an empty index with what `dump` returned. Frequencies, lengths and the order of arrival are the same.
+
+        Raises:
+            ValueError: not such a dump, of another version, or damaged; or the index is not empty.
+        """
+        held = unpack(dump)
+        ends = (4 * np.cumsum(held.counts, dtype=np.int64)).tolist()
+        packed = held.postings.data.cast("B") if ends else memoryview(b"")
+        postings = {
+            term: _entries(packed[start:end])
+            for term, (start, end) in zip(held.terms, pairwise([0, *ends]), strict=True)
+        }
+        spare = max(1024, len(held.ids) // 4)
+        with self._lock:
+            if self._slots:
+                raise ValueError(f"the index holds {len(self._slots)} chunks: restore into a new one")
+            self._postings, self._ids = postings, list(held.ids)
+            self._slots = {chunk_id: slot for slot, chunk_id in enumerate(self._ids)}
+            self._lengths = np.concatenate([held.lengths, np.zeros(spare, np.float32)])
+            self._alive = np.concatenate([np.ones(len(self._ids), np.bool_), np.zeros(spare, np.bool_)])
+            self._length_total = float(held.lengths.sum(dtype=np.float64))
 
     def search(self, terms: Sequence[str], limit: int) -> list[tuple[bytes, float]]:
         """Return the `limit` best chunks with a score above zero, best first; equal scores in order of arrival."""
@@ -216,3 +267,26 @@ def _best(slots: NDArray[np.int64], scores: NDArray[np.float32], limit: int) -> 
         floor = np.partition(values, len(values) - limit)[len(values) - limit]
         slots, values = slots[values >= floor], values[values >= floor]
     return slots[np.lexsort((slots, -values))][:limit]
+
+
+def _entries(packed: memoryview) -> "array[int]":
+    entries = array("I")
+    entries.frombytes(packed)
+    return entries
+
+
+def _living(held: LexicalDump, alive: NDArray[np.bool_]) -> LexicalDump:
+    """Return the dump without dead slots, nor terms that only these had; slots close ranks in their order."""
+    slots = held.postings >> 8
+    kept = alive[slots]
+    moved = (np.cumsum(alive, dtype=np.uint32) - np.uint32(1))[slots[kept]]
+    ends = np.cumsum(held.counts, dtype=np.int64)
+    kept_before = np.concatenate([np.zeros(1, np.int64), np.cumsum(kept, dtype=np.int64)])
+    counts = (kept_before[ends] - kept_before[ends - held.counts]).astype(np.uint32)
+    return LexicalDump(
+        ids=[chunk_id for chunk_id, lives in zip(held.ids, alive.tolist(), strict=True) if lives],
+        lengths=held.lengths[alive],
+        terms=[term for term, count in zip(held.terms, counts.tolist(), strict=True) if count],
+        counts=counts[counts > 0],
+        postings=moved << np.uint32(8) | held.postings[kept] & np.uint32(FREQUENCY_MAX),
+    )
