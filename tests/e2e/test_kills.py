@@ -32,14 +32,22 @@ def kill_while(process: subprocess.Popen[bytes], site: SiteUnderTest, rng: rando
     victims = [name for _ in range(rounds) for name in rng.sample(sorted(site.pids()), len(site.pids()))]
     killed: list[str] = []
     for name in victims:
-        try:
-            process.wait(rng.uniform(0.1, 4.0))
-        except subprocess.TimeoutExpired:
-            if kill(site, name):
-                killed.append(name)
-        else:
+        if ends_within(process, rng.uniform(0.1, 4.0)):
             break
+        # One that is just being started again is killed as soon as it runs.
+        while not kill(site, name):
+            if ends_within(process, 0.1):
+                return killed
+        killed.append(name)
     return killed
+
+
+def ends_within(process: subprocess.Popen[bytes], wait_s: float) -> bool:
+    try:
+        process.wait(wait_s)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def kill(site: SiteUnderTest, name: str) -> bool:
@@ -124,5 +132,5 @@ def test_five_hundred_documents_survive_kills_of_every_process(
     documents = small_documents(500, seed=seed)
     folder = write_documents(tmp_path / "records", documents)
     killed = publish_under_fire(site_under_fire, folder, seed=seed, rounds=5, bound_s=1_200)
-    assert set(killed) == set(site_under_fire.pids())
+    assert set(killed) == {"nats-server", "ingestor", "embedder", "edge-inference"}
     everything_is_found_once(site_under_fire, documents)

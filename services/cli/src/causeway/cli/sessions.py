@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from causeway.cli.connection import Address
 from causeway.client import Client
 
-CONNECT_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 5.0
 
 
 @asynccontextmanager

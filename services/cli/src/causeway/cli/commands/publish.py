@@ -35,6 +35,7 @@ Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until every d
 WaitS = Annotated[float, typer.Option("--timeout", help="Seconds to wait for it.", min=1)]
 Json = Annotated[bool, typer.Option("--json", help="The summary as JSON on stdout.")]
 FAILED_SHOWN_MAX = 50
+RESCAN_MS = 5_000
 
 
 def register(app: typer.Typer) -> None:
@@ -118,9 +119,13 @@ class _Job:
 
     async def _watch(self, publisher: Publisher, before: dict[str, FoundFile]) -> None:
         STDERR.print(f"Watching {', '.join(map(str, self._paths))}; Ctrl-C ends it.")
-        async for _ in awatch(*self._paths, raise_interrupt=False, force_polling=None):
-            # A moved folder reports itself and not its files: so look at all of it again.
-            after = scan([path for path in self._paths if path.exists()], self._prefix)
+        async for _ in awatch(*self._paths, rust_timeout=RESCAN_MS, yield_on_timeout=True):
+            # A moved folder reports itself and not its files, and some file systems report nothing: so look at all of
+            # it, on every event and now and then without one.
+            if not all(path.exists() for path in self._paths):
+                # An unmounted disk is not a wish to delete everything that was on it.
+                continue
+            after = scan(self._paths, self._prefix)
             changes = differences(before, after)
             before = after
             if changes.changed or changes.removed:
