@@ -362,6 +362,7 @@ async def test_a_replica_is_not_asked_before_it_has_caught_up(
     nats_server.thaw()
     await asyncio.wait_for(starting, BOUND_S)
     await asyncio.wait_for(waiting.caught_up.wait(), BOUND_S)
+    await asyncio.wait_for(waiting.serving.ready.wait(), BOUND_S)
     assert waiting.not_ready() == ""
     await waiting.__aexit__(None, None, None)
 
@@ -420,3 +421,45 @@ async def test_a_log_that_was_made_anew_is_read_from_its_start_and_what_is_held_
         await searchable(bus, "new", 20)
         assert service.replica.vault.state.generation == 1
         assert {passage.document_id for passage in (await search(bus)).passages} == {"old", "new"}
+
+
+async def test_answers_say_so_while_terms_are_still_being_indexed(
+    bus: Bus, nats_server: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with replica(nats_server, tmp_path / "vault"):
+        await publish(bus, *document_entries(SITE, "leave.pdf", TEXTS, 1))
+        await searchable(bus, "leave.pdf", 1)
+    (tmp_path / "vault" / "lexical-1.snapshot").unlink()
+    monkeypatch.setattr("causeway.edge_inference.replica.BEHIND_AT_START_MAX", 0)
+    monkeypatch.setattr("causeway.edge_inference.replica.CUT_PER_STEP", 0)
+    async with replica(nats_server, tmp_path / "vault") as service:
+        answer = await ask(bus)
+        assert answer.citations[0].chunk_id == chunk_id(TEXTS[0])
+        assert answer.features["terms_behind"] == 1.0
+        assert "the lexical index is being built: 2 of 2 chunks to go" in answer.reason
+        assert (await search(bus, mode=SearchMode.DENSE)).passages[0].document_id == "leave.pdf"
+        with pytest.raises(ProblemReply) as refused:
+            await search(bus)
+        assert refused.value.problem.code == "terms_behind"
+        assert refused.value.problem.retryable
+        monkeypatch.setattr("causeway.edge_inference.replica.CUT_PER_STEP", 1)
+        await until(lambda: service.replica.indexes.behind == 0)
+        assert "terms_behind" not in (await ask(bus)).features
+        assert len((await search(bus)).passages) == 1
+
+
+async def test_a_copy_of_the_terms_is_written_while_the_service_runs(
+    bus: Bus, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "vault" / "lexical-1.snapshot"
+    async with replica(nats_server, tmp_path / "vault") as service:
+        await publish(bus, *document_entries(SITE, "leave.pdf", TEXTS, 1))
+        await searchable(bus, "leave.pdf", 1)
+        await until(path.exists)
+        name = "causeway_edge_inference_snapshot_bytes"
+        await until(lambda: service.registry.get_sample_value(name, {"kb": KB}) == path.stat().st_size)
+        assert service.registry.get_sample_value("causeway_edge_inference_snapshot_age_seconds", {"kb": KB}) is not None
+        await publish(bus, *document_entries(SITE, "gate", ["The gate opens at seven."], 2))
+        await searchable(bus, "gate", 2)
+        before = path.read_bytes()
+    assert path.read_bytes() != before

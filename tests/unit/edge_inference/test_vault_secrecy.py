@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from causeway.edge_inference.chunk_terms import terms_of
 from causeway.edge_inference.errors import VaultTamperedError
+from causeway.edge_inference.snapshots import Snapshots
 from causeway.edge_inference.vault import Vault
 from causeway.edge_inference.vault_reader import VaultReader
+from causeway.retrieval import LexicalIndex
 from tests.support.knowledge_builders import KB, batch, chunk, chunk_id, document, open_vault, revision, unit_vector
 
 TEXTS = ["The safe combination is written in the blue ledger.", "年假为十二天，须提前申请。"]
@@ -32,11 +35,17 @@ def edit(vault: Vault, *statements: str) -> None:
 
 def test_no_file_of_the_vault_holds_text_ids_names_or_vectors_in_clear(vault: Vault) -> None:
     vault.apply(batch(revision(DOCUMENT_ID, TEXTS[:1], 2, seq=9)))
+    index = LexicalIndex()
+    for text in TEXTS:
+        index.upsert(chunk_id(text), terms_of(chunk(text, 1).record))
+    assert index.search(["combination"], 1)
+    assert Snapshots(vault).save(KB, index)
     files = sorted(vault.folder.iterdir())
-    assert {"vault.db", "vault.db-wal", "keyring.json"} <= {file.name for file in files}
+    assert {"vault.db", "vault.db-wal", "keyring.json", "lexical-1.snapshot"} <= {file.name for file in files}
     vectors = [unit_vector(text) for text in TEXTS]
     secrets = [
         *(text.encode()[start : start + 12] for text in TEXTS for start in (0, 12, 24)),
+        *(term.encode() for term in ("combin", "ledger", "handbook", "written", "年假", "申请")),
         b"employee-handbook",
         b"Title of",
         b"Handbook",

@@ -122,7 +122,7 @@ class LexicalIndex:
         held = LexicalDump(ids, lengths, terms, np.array(counts, np.uint32), np.frombuffer(packed, np.uint32))
         return pack(held if alive.all() else _living(held, alive))
 
-    def restore(self, dump: bytes) -> None:
+    def restore(self, dump: bytes | bytearray) -> None:
         """Fill an empty index with what `dump` returned. Frequencies, lengths and the order of arrival are the same.
 
         Raises:

@@ -44,7 +44,7 @@ def pack(dump: LexicalDump) -> bytes:
     return b"".join([MAGIC, VERSION.to_bytes(4, "little"), _digest(body), *body])
 
 
-def unpack(packed: bytes) -> LexicalDump:
+def unpack(packed: bytes | bytearray) -> LexicalDump:
     """The dump that `pack` packed; its arrays are views of `packed`.
 
     Raises:

@@ -3,15 +3,17 @@
 import threading
 from dataclasses import dataclass
 
+import msgspec
+
 from causeway.edge_inference.citing import cite_chunks, cite_documents
 from causeway.edge_inference.finding import Finder, Found, Scored
 from causeway.edge_inference.knowledge_index import KnowledgeIndex, KnowledgeIndexes
-from causeway.edge_inference.problems import EmptyQuestionError, UnknownKbError
+from causeway.edge_inference.problems import EmptyQuestionError, TermsBehindError, UnknownKbError
 from causeway.edge_inference.stopwatch import Stopwatch
 from causeway.edge_inference.vault import Vault
 from causeway.edge_inference.vault_reader import VaultReader
-from causeway.edge_inference.wording import abstention, abstention_reason
-from causeway.proto.answers import Answer, Ask, Author, Citation, Route, Search, SearchResult
+from causeway.edge_inference.wording import abstention, abstention_reason, behind_reason
+from causeway.proto.answers import Answer, Ask, Author, Citation, Route, Search, SearchMode, SearchResult
 
 CLOSEST_MAX = 3
 
@@ -41,6 +43,7 @@ class Answering:
             UnknownKbError, EmptyQuestionError: with what the asker can do about it.
         """
         index = self._index(ask.kb, ask.question)
+        behind = len(index.behind)
         reader = self._reader()
         with reader.snapshot() as state:
             found = self._finder.find(index, reader, ask.kb, ask.question, ask.language, watch)
@@ -48,15 +51,19 @@ class Answering:
                 cited = self._cited(found)
                 citations = cite_chunks(reader, ask.kb, cited, ask.passages_max)
         answer = self._worded(ask, found, citations, state.seq, watch)
+        if behind:
+            answer = _less_sure(answer, behind, len(index))
         return Answered(answer=answer, passages=tuple(chunk.record.text for chunk in cited))
 
     def search(self, search: Search, watch: Stopwatch) -> SearchResult:
         """Documents best first, each by its best chunk.
 
         Raises:
-            UnknownKbError, EmptyQuestionError: with what the asker can do about it.
+            UnknownKbError, EmptyQuestionError, TermsBehindError: with what the asker can do about it.
         """
         index = self._index(search.kb, search.question)
+        if index.behind and search.mode is not SearchMode.DENSE:
+            raise TermsBehindError(search.kb, len(index.behind), len(index))
         reader = self._reader()
         with reader.snapshot() as state:
             chunks = self._finder.search(index, reader, search.kb, search.question, search.mode, watch)
@@ -103,3 +110,10 @@ class Answering:
             self._local.reader = VaultReader(self._vault)
         reader: VaultReader = self._local.reader
         return reader
+
+
+def _less_sure(answer: Answer, behind: int, chunks: int) -> Answer:
+    """The answer, saying that words of the question may have been missed. More asks are abstained from meanwhile."""
+    reason = "; ".join(part for part in (answer.reason, behind_reason(behind, chunks)) if part)
+    features = answer.features | {"terms_behind": round(behind / max(1, chunks), 4)}
+    return msgspec.structs.replace(answer, reason=reason, features=features)

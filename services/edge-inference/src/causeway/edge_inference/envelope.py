@@ -26,6 +26,7 @@ class Kind(enum.IntEnum):
     CHUNK = 2
     DOCUMENT = 3
     TOMBSTONE = 4
+    SNAPSHOT = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Envelope:
         self._boxes = {key.kid: AESGCM(key.secret) for key in ring.data_keys}
         self._index_key = ring.index_key
 
-    def seal(self, slot: Slot, record: bytes) -> bytes:
+    def seal(self, slot: Slot, record: bytes | memoryview) -> bytes:
         """nonce + ciphertext + tag, sealed by the key `self.kid`."""
         nonce = self._random(NONCE_BYTES)
         return nonce + self._boxes[self.kid].encrypt(nonce, record, slot.aad(self.kid))

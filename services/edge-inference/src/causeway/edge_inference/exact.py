@@ -23,12 +23,11 @@ class ExactIndex:
     def upsert(self, ids: Sequence[bytes], vectors: Vectors) -> None:
         with self._turn:
             self._make_room(len(ids))
-            for chunk_id, vector in zip(ids, vectors, strict=True):
-                row = self._rows.get(chunk_id)
-                if row is None:
-                    row = self._rows[chunk_id] = len(self._ids)
+            for chunk_id in ids:
+                if chunk_id not in self._rows:
+                    self._rows[chunk_id] = len(self._ids)
                     self._ids.append(chunk_id)
-                self._matrix[row] = vector
+            self._matrix[[self._rows[chunk_id] for chunk_id in ids]] = vectors
 
     def delete(self, ids: Sequence[bytes]) -> None:
         with self._turn:

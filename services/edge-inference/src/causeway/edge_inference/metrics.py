@@ -41,6 +41,21 @@ class Metrics:
         )
         self.vault_bytes = Gauge("causeway_edge_inference_vault_bytes", "Size of the vault's files", registry=registry)
         self.chunks = Gauge("causeway_edge_inference_chunks", "Chunks in the index", ["kb"], registry=registry)
+        self.behind = Gauge(
+            "causeway_edge_inference_chunks_behind",
+            "Chunks whose terms are still to be indexed after a start",
+            ["kb"],
+            registry=registry,
+        )
+        self.snapshot_age = Gauge(
+            "causeway_edge_inference_snapshot_age_seconds",
+            "Since the copy of the terms on disk was written",
+            ["kb"],
+            registry=registry,
+        )
+        self.snapshot_bytes = Gauge(
+            "causeway_edge_inference_snapshot_bytes", "Size of the copy of the terms on disk", ["kb"], registry=registry
+        )
         self.foreign = Gauge(
             "causeway_edge_inference_chunks_foreign",
             "Chunks of another embedding model, found by their terms only",

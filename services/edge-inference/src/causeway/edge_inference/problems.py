@@ -28,6 +28,15 @@ class UnknownKbError(ProblemReply):
         super().__init__(Problem(code="unknown_kb", message=f"the knowledge base {kb!r} holds nothing", mend=mend))
 
 
+class TermsBehindError(ProblemReply):
+    """A search would miss what lexical search does not know yet, and its result has no place to say so."""
+
+    def __init__(self, kb: str, behind: int, chunks: int) -> None:
+        message = f"the lexical index of {kb!r} is being built: {behind} of {chunks} chunks to go"
+        mend = "search again in some seconds, or by mode `dense` now"
+        super().__init__(Problem(code="terms_behind", message=message, mend=mend, retryable=True))
+
+
 class WrongSubjectError(ProblemReply):
     """The kb in the message is not the one in the subject, which is what permissions go by."""
 

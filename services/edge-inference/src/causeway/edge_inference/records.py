@@ -48,6 +48,13 @@ class ChunkRecord(msgspec.Struct, frozen=True, kw_only=True):
         return np.frombuffer(self.vector_f16, dtype="<f2").astype(np.float32)
 
 
+class ChunkVector(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of a chunk that dense search needs."""
+
+    model: str
+    vector_f16: bytes
+
+
 class DocumentRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The sealed part of a document: its manifest, and where in which generation of the log that stood."""
 
@@ -106,9 +113,10 @@ def unpack_chunk(packed: bytes) -> ChunkRecord:
     )
 
 
-def unpack_vector(packed: bytes) -> bytes:
+def unpack_vector(packed: bytes) -> ChunkVector:
     """Only the vector of a packed chunk, without unpacking its prose."""
-    return _stored_chunk.decode(packed).vector_f16
+    stored = _stored_chunk.decode(packed)
+    return ChunkVector(model=stored.model, vector_f16=stored.vector_f16)
 
 
 def pack_document(document: DocumentRecord) -> bytes:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from causeway.edge_inference.knowledge_index import KnowledgeIndexes
 from causeway.edge_inference.records import Chunk, Revision, chunk_of
 from causeway.edge_inference.references import IdleChunk
+from causeway.edge_inference.snapshots import Snapshots
 from causeway.edge_inference.vault import Batch, ChunkKey, Vault
 from causeway.edge_inference.vault_reader import VaultReader
 from causeway.proto.chunks import Manifest
@@ -17,6 +18,9 @@ from causeway.proto.knowledge import ChunkEmbedded, DocumentRevised
 
 ANNOUNCEMENTS_PER_STEP = 500
 SWEPT_PER_STEP = 500
+CUT_PER_STEP = 500
+# Their terms take half a second: so long a start may be, for the sake of whole answers from the first.
+BEHIND_AT_START_MAX = 2_500
 _log = logging.getLogger(__name__)
 
 
@@ -45,13 +49,15 @@ class Replica:
     def __init__(self, vault: Vault, indexes: KnowledgeIndexes, rule: SweepRule, clock_ms: Callable[[], int]) -> None:
         self.vault = vault
         self.indexes = indexes
+        self.snapshots = Snapshots(vault)
+        self._loaded = False
         self._rule = rule
         self._clock_ms = clock_ms
         self._reader = VaultReader(vault)
         self._builder: threading.Thread | None = None
 
     def load(self) -> None:
-        """Check the vault, whole, and fill the indexes from it.
+        """Check the vault, whole, and fill the indexes from it. `catch_up` does what is too long for a start.
 
         Raises:
             VaultTamperedError: a row is missing, extra, old, moved or changed.
@@ -59,10 +65,19 @@ class Replica:
         began = time.perf_counter()
         self.vault.verify()
         for kb in self.vault.kb_numbers:
-            self.indexes.load(kb, self._reader.named_chunks(kb))
+            self.indexes.load(kb, self.snapshots.load(kb), self._reader.named_vectors(kb))
+        self._loaded = True
+        while 0 < self.indexes.behind <= BEHIND_AT_START_MAX:
+            self.catch_up()
         chunks, documents = self.vault.counts()
         took = {"seconds": round(time.perf_counter() - began, 3), "seq": self.vault.state.seq}
+        took["chunks_behind"] = self.indexes.behind
         _log.info("the vault is loaded", extra={"chunks": chunks, "documents": documents, **took})
+
+    def catch_up(self) -> bool:
+        """Index the terms of some chunks that have none since the start. Returns whether more are waiting."""
+        self.indexes.catch_up(self._reader, CUT_PER_STEP)
+        return self.indexes.behind > 0
 
     def apply(self, entries: Sequence[LogEntry], stream_created: int) -> set[ChunkKey]:
         """Commit entries with their watermark, then the indexes. Returns chunks that are named and never came.
@@ -86,10 +101,20 @@ class Replica:
         self.indexes.follow(self._reader, change.indexed, change.unindexed)
 
     def build_indexes(self) -> None:
-        """Build the faster indexes in a thread of their own, while exact search answers."""
+        """Build the faster indexes in a thread of their own, while exact search answers.
+
+        Not while terms are being indexed: these are missed more, and both at once would slow every ask down.
+        """
+        if self.indexes.behind:
+            return
         if self._builder is None or not self._builder.is_alive():
             self._builder = threading.Thread(target=self.indexes.build, name="build-index", daemon=True)
             self._builder.start()
+
+    def save_snapshot(self, kb: str) -> bool:
+        """Copy the terms of a knowledge base to disk. Any thread may; returns whether it worked."""
+        index = self.indexes.of(kb)
+        return index is not None and index.save(self.snapshots, kb)
 
     def unannounced(self) -> list[Manifest]:
         """Revisions that are searchable (or gone) and that nobody has been told of."""
@@ -105,7 +130,10 @@ class Replica:
         )
 
     def close(self) -> None:
-        """Let go of memory and files."""
+        """Keep a copy of the terms for the next start; let go of memory and files."""
+        for kb, index in self.indexes.items():
+            if self._loaded and index.uncopied:
+                self.save_snapshot(kb)
         self._reader.close()
         self.indexes.close()
         self.vault.close()

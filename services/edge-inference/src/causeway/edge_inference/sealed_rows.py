@@ -108,13 +108,13 @@ class SealedRows:
 
     def summed(self) -> Digest:
         """The digest of what is in the file now."""
-        digest = Digest()
+        total = 0
         cursor = self._sql.execute("SELECT kind, kb, id, version, kid, substr(sealed, ?) FROM record", (-TAG_BYTES,))
         while rows := cursor.fetchmany(_SCAN_ROWS):
             for kind, kb, row_id, version, kid, tag in rows:
                 if kind != Kind.STATE:
-                    digest = digest.plus(self.envelope.print_of(Slot(Kind(kind), kb, row_id, version), kid, tag))
-        return digest
+                    total += self.envelope.print_of(Slot(kind, kb, row_id, version), kid, tag)
+        return Digest().plus(total)
 
     def last_row(self) -> int:
         """The highest row number; a row keeps its number when it is put again."""

@@ -21,6 +21,8 @@ from causeway.edge_inference.ports import Encoder, Generator, VectorIndex
 from causeway.edge_inference.replica import Replica, SweepRule
 from causeway.edge_inference.rotation import Resealing, renew_spent_key
 from causeway.edge_inference.settings import Settings
+from causeway.edge_inference.snapshots import SnapshotRule
+from causeway.edge_inference.snapshotting import Snapshotting
 from causeway.edge_inference.upkeep import Upkeep
 from causeway.edge_inference.vault import Vault, wall_clock_ms
 from causeway.proto import subjects
@@ -76,7 +78,7 @@ class Service:
         await self._stack.aclose()
 
     async def until(self, stop: asyncio.Event) -> None:
-        """Sweep, seal again and measure by the side, until told to stop."""
+        """Sweep, seal again, measure and copy terms by the side, until told to stop."""
         upkeep = Upkeep(
             self.following,
             self.replica,
@@ -86,7 +88,13 @@ class Service:
             quiet=lambda: self.follower.lag == 0,
             interval_s=self._settings.sweep_interval_s,
         )
-        await upkeep.until(stop)
+        rule = SnapshotRule(
+            after_chunks=self._settings.snapshot_after_chunks, age_max_s=self._settings.snapshot_age_max_s
+        )
+        snapshotting = Snapshotting(self.replica, self.metrics, rule, quiet=lambda: self.follower.lag == 0)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(upkeep.until(stop))
+            group.create_task(snapshotting.until(stop))
 
     def run_on_storage(self, act: Callable[[], T]) -> asyncio.Future[T]:
         """Do something on the thread that changes the vault and the indexes, after what waits there."""
@@ -96,6 +104,8 @@ class Service:
         """Why this replica can not answer, or an empty string when it can."""
         if not self.following.caught_up:
             return f"catching up with KNOWLEDGE, {self.follower.lag} entries to go"
+        if not self.serving.ready.is_set():
+            return "joining the queue group"
         return "" if self.bus.connected else "not connected to nats-server, trying again"
 
     async def _start(self) -> None:

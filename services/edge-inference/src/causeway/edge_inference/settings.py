@@ -35,6 +35,8 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     sweep_interval_s: Annotated[float, msgspec.Meta(gt=0)] = 30.0
     sweep_dropped_after_s: Seconds = 60.0
     sweep_waiting_after_s: Seconds = 7 * 86_400.0
+    snapshot_after_chunks: Positive = 1_000
+    snapshot_age_max_s: Annotated[float, msgspec.Meta(gt=0)] = 3_600.0
     metrics_port: int = 0
 
     def __repr__(self) -> str:

@@ -45,10 +45,14 @@ class SwappingIndex:
         return self._exact is not None
 
     def upsert(self, ids: Sequence[bytes], vectors: Vectors) -> None:
-        for start in range(0, len(ids), _LIVE_SLICE_ROWS):
-            part = slice(start, start + _LIVE_SLICE_ROWS)
+        start = 0
+        while start < len(ids):
+            # Exact search takes a thousand rows in the time that a graph takes for one.
+            part = slice(start, start + (_SLICE_ROWS if self.exact else _LIVE_SLICE_ROWS))
             self._upsert(ids[part], vectors[part])
-            time.sleep(0)  # Lets a search that waits for the index in.
+            if not self.exact:
+                time.sleep(0)  # Lets a search that waits for the index in.
+            start = part.stop
 
     def delete(self, ids: Sequence[bytes]) -> None:
         with self._turn:

@@ -1,10 +1,11 @@
-"""What a replica does by the side, in small steps: sweep, tell what still waits, build, seal again, measure."""
+"""What a replica does by the side, in small steps: index terms that a start left, sweep, tell, build, seal, measure."""
 
 import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
+from pathlib import Path
 from typing import TypeVar
 
 from causeway.bus import BusError
@@ -13,7 +14,8 @@ from causeway.edge_inference.metrics import Metrics
 from causeway.edge_inference.replica import Replica
 from causeway.edge_inference.rotation import Resealing
 
-_RESEAL_PAUSE_S = 0.05
+# Asks get in between two steps.
+_STEP_PAUSE_S = 0.05
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -40,20 +42,21 @@ class Upkeep:
         self._interval_s = interval_s
 
     async def until(self, stop: asyncio.Event) -> None:
-        """Every `interval_s`, and back to back while there are rows to seal again."""
+        """Every `interval_s`, and back to back while there are terms to index or rows to seal again."""
         while not stop.is_set():
-            resealed = True
+            done = True
             try:
-                resealed = await self._once()
+                done = await self._once()
             except Exception as error:  # noqa: BLE001  # The outermost loop of upkeep: answers go on without it.
                 expected = isinstance(error, BusError | TimeoutError)
                 _log.warning("upkeep waits", extra={"reason": str(error)}, exc_info=None if expected else error)
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), self._interval_s if resealed else _RESEAL_PAUSE_S)
+                await asyncio.wait_for(stop.wait(), self._interval_s if done else _STEP_PAUSE_S)
 
     async def _once(self) -> bool:
-        """One step of each. Returns whether there is nothing left to seal again."""
+        """One step of each. Returns whether there is nothing left to index or to seal again."""
         self._measure()
+        behind = await self._on_storage(self._replica.catch_up)
         resealed = await self._on_storage(self._resealing.step)
         if self._following.caught_up:
             await self._following.sweep()
@@ -62,15 +65,24 @@ class Upkeep:
             # none: exact search takes new rows a hundred times faster.
             if self._quiet():
                 await self._on_storage(self._replica.build_indexes)
-        return resealed
+        return resealed and not behind
 
     def _measure(self) -> None:
         vault = self._replica.vault
         self._metrics.watermark.set(vault.state.seq)
-        self._metrics.vault_bytes.set(sum(path.stat().st_size for path in vault.folder.iterdir()))
+        self._metrics.vault_bytes.set(_size_bytes(vault.folder))
         for kb, index in self._replica.indexes.items():
             self._metrics.chunks.labels(kb=kb).set(len(index))
+            self._metrics.behind.labels(kb=kb).set(len(index.behind))
             self._metrics.foreign.labels(kb=kb).set(len(index.foreign))
 
     async def _on_storage(self, act: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._storage, act)
+
+
+def _size_bytes(folder: Path) -> int:
+    total = 0
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):  # A draft that has just taken its place.
+            total += path.stat().st_size
+    return total

@@ -198,6 +198,11 @@ class Vault:
             self.ring = ring
             self._rows.envelope = Envelope(ring)
 
+    def count_seals(self, seals: int) -> None:
+        """The active key made seals outside the database, which count against its limit too."""
+        with self._turn:
+            self._rows.seals += seals
+
     def checkpoint(self) -> None:
         """Put every commit where a power cut can not take it back."""
         with self._turn:

@@ -1,22 +1,24 @@
 """Reads of a vault by the side of its writer: one reader per thread, each with a connection of its own."""
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from causeway.edge_inference import schema
 from causeway.edge_inference.envelope import Kind
-from causeway.edge_inference.records import ChunkRecord, unpack_chunk, unpack_document
+from causeway.edge_inference.records import ChunkRecord, ChunkVector, unpack_chunk, unpack_document, unpack_vector
 from causeway.edge_inference.references import References
 from causeway.edge_inference.sealed_rows import SealedRows, tampering_named
 from causeway.edge_inference.vault import State, Vault, read_state
 from causeway.proto.chunks import Manifest, Place
 
 _MANIFESTS_MAX = 64
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +64,7 @@ class VaultReader:
         number = self._vault.kb_numbers.get(kb)
         if number is None or not chunk_ids:
             return {}
+        self._rows.envelope = self._vault.envelope
         named = self._references.named_among(number, chunk_ids)
         with tampering_named(self._vault.folder):
             packed = self._rows.get_many(Kind.CHUNK, number, [chunk for chunk in chunk_ids if chunk in named])
@@ -81,19 +84,27 @@ class VaultReader:
         ]
 
     def named_chunks(self, kb: str) -> Iterator[tuple[bytes, ChunkRecord]]:
-        """Every chunk that a document names: what an index is built from.
+        """Every chunk that a document names.
 
         Raises:
             VaultTamperedError: a record is not what was sealed.
         """
+        return self._named(kb, unpack_chunk)
+
+    def named_vectors(self, kb: str) -> Iterator[tuple[bytes, ChunkVector]]:
+        """The same, without their prose: what dense search is built from."""
+        return self._named(kb, unpack_vector)
+
+    def _named(self, kb: str, unpack: Callable[[bytes], T]) -> Iterator[tuple[bytes, T]]:
         number = self._vault.kb_numbers.get(kb)
         if number is None:
             return
+        self._rows.envelope = self._vault.envelope
         named = self._references.named_chunks(number)
         with tampering_named(self._vault.folder):
             for slot, packed in self._rows.each(Kind.CHUNK, number):
                 if slot.id in named:
-                    yield slot.id, unpack_chunk(packed)
+                    yield slot.id, unpack(packed)
 
     def _manifest(self, kb: str, number: int, key: bytes) -> Manifest | None:
         version = self._rows.version_of(Kind.DOCUMENT, number, key)
@@ -120,7 +131,7 @@ class VaultReader:
         return None if held is None else (held.version, held.record)
 
 
-def unit_vectors(records: list[ChunkRecord]) -> NDArray[np.float32]:
+def unit_vectors(records: Sequence[ChunkRecord | ChunkVector]) -> NDArray[np.float32]:
     """The vectors of records as one matrix [n, dims]."""
     if not records:
         return np.empty((0, 0), np.float32)

@@ -16,6 +16,11 @@ def abstention(language: str, *, closest: bool) -> str:
     return texts.get(language, texts["en"])
 
 
+def behind_reason(behind: int, chunks: int) -> str:
+    """What an answer says while it rests on meaning more than on words."""
+    return f"the lexical index is being built: {behind} of {chunks} chunks to go"
+
+
 def abstention_reason(probability: float) -> str:
     """Why there is no answer, for programs and logs."""
     return f"not supported: the evidence answers with a probability of only {probability:.2f}"
