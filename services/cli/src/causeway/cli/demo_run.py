@@ -8,8 +8,9 @@ from pathlib import Path
 
 import msgspec
 
+from causeway.bus import BusError
 from causeway.cli.connection import find_site
-from causeway.cli.console import STDERR
+from causeway.cli.console import STDERR, print_error
 from causeway.cli.demo_questions import DemoQuestion
 from causeway.cli.errors import UserError
 from causeway.cli.folder_scan import scan
@@ -20,6 +21,7 @@ from causeway.cli.sessions import session
 from causeway.cli.site import running_site
 from causeway.cli.site_config import PortsConfig, SiteConfig
 from causeway.cli.site_console import SiteConsole
+from causeway.cli.site_errors import explain
 from causeway.cli.site_folder import SiteFolder
 from causeway.client import Client
 from causeway.proto.answers import Answer
@@ -107,9 +109,12 @@ def offline_half() -> int:
         STDERR.print(f"The network can not be cut here: {error.strerror or error}")
         return EXIT_NOT_CUT
     answers: list[Answer] = []
-    asyncio.run(
-        ask_all(SiteFolder(Path(request.folder)), None, request.questions, lambda _, answer: answers.append(answer))
-    )
+    asked = ask_all(SiteFolder(Path(request.folder)), None, request.questions, lambda _, answer: answers.append(answer))
+    try:
+        asyncio.run(asked)
+    except (UserError, BusError) as error:
+        print_error(explain(error) or UserError(str(error)))
+        return 1
     sys.stdout.buffer.write(msgspec.json.encode(OfflineReport(interfaces=interfaces(), answers=answers)))
     return 0
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import msgspec
 
-from causeway.bus import Bus, BusSettings
+from causeway.bus import Bus, BusSettings, ProblemReply, RequestFailed
 from causeway.bus.streams import declare
 from causeway.cli.admission import admit
 from causeway.cli.commands_found import find_commands
-from causeway.cli.errors import SiteFolderError
+from causeway.cli.errors import SiteFolderError, StartFailedError
 from causeway.cli.http_get import http_get
 from causeway.cli.keys import SiteKeys, key_check, make_missing, read_secret
 from causeway.cli.nats_config import STORAGE_KEY_VARIABLE, USER, NatsServer, render_nats_config
@@ -30,9 +30,14 @@ from causeway.cli.process_spec import (
 from causeway.cli.restarts import RestartPolicy
 from causeway.cli.site_config import SiteConfig
 from causeway.cli.site_folder import SiteFolder, SiteIdentity, SiteRecord, holds_streams, write_whole
-from causeway.cli.supervisor import Supervisor, Watcher
+from causeway.cli.supervisor import READY_POLL_S, Supervisor, Watcher
 from causeway.models.chosen import embedding_folder
+from causeway.proto import subjects
+from causeway.proto.answers import Search, SearchResult
 from causeway.proto.streams import ALL_SITE
+
+ANSWERS_TIMEOUT_S = 30.0
+ANSWERS_TRY_S = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +122,8 @@ async def _start(ready: _Preparation, folder: SiteFolder, supervisor: Supervisor
     for spec in specs:
         await supervisor.start(spec)
     await asyncio.gather(*(supervisor.ready(spec) for spec in specs))
+    async with Bus(_bus_settings(ready)) as bus:
+        await _answers(bus)
     return _publish_record(ready, folder, supervisor, specs)
 
 
@@ -148,16 +155,41 @@ async def _declare(ready: _Preparation, folder: SiteFolder) -> None:
     """The identity is written before and after, so that a crash in between is known to be one."""
     if ready.fresh:
         folder.write_identity(ready.identity)
-    settings = BusSettings(
+    async with Bus(_bus_settings(ready)) as bus:
+        await declare(bus, ALL_SITE, fresh=ready.fresh)
+    folder.write_identity(msgspec.structs.replace(ready.identity, declared=True))
+
+
+def _bus_settings(ready: _Preparation) -> BusSettings:
+    return BusSettings(
         url=site_url(ready.config),
         site=ready.config.site,
         service="cli",
         user=USER,
         password=ready.around.password,
     )
-    async with Bus(settings) as bus:
-        await declare(bus, ALL_SITE, fresh=ready.fresh)
-    folder.write_identity(msgspec.structs.replace(ready.identity, declared=True))
+
+
+async def _answers(bus: Bus) -> None:
+    """Return when a question gets a reply, whatever it says: a subscription may reach the server after its service
+    has said that it is ready.
+
+    Raises:
+        StartFailedError: there is no reply in time.
+    """
+    probe = Search(kb="readiness", question="ready?", documents_max=1)
+    deadline = time.monotonic() + ANSWERS_TIMEOUT_S
+    while True:
+        try:
+            await bus.request(subjects.SEARCH.at(bus.settings.site, probe.kb), probe, SearchResult, ANSWERS_TRY_S)
+        except ProblemReply:
+            return
+        except RequestFailed as error:
+            if time.monotonic() > deadline:
+                raise StartFailedError(f"no question is answered: {error}", "Look at edge-inference.log.") from error
+            await asyncio.sleep(READY_POLL_S)
+        else:
+            return
 
 
 def _publish_record(
