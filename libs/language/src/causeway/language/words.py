@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 import rjieba
 
@@ -12,6 +13,8 @@ _RUN = re.compile(rf"[{_HAN}]+|[^\W_{_HAN}]+(?:['’][^\W_{_HAN}]+)*")
 _FIRST_HAN = re.compile(rf"[{_HAN}]")
 _GROUPED_DIGITS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _VOWELS = frozenset("aeiouy")
+# Some 10 MB at most. Stemming is half of what cutting English into terms costs, and texts repeat their words.
+_STEMS_KEPT_MAX = 1 << 16
 
 
 def terms(text: str, language: str = "und") -> list[str]:
@@ -23,9 +26,8 @@ def terms(text: str, language: str = "und") -> list[str]:
     """
     stems = language in ("en", "zh", "und")
     found: list[str] = []
-    for match in _RUN.finditer(_GROUPED_DIGITS.sub("", fold(text))):
-        run = match.group()
-        if _FIRST_HAN.match(run):
+    for run in _RUN.findall(_GROUPED_DIGITS.sub("", fold(text))):
+        if not run.isascii() and _FIRST_HAN.match(run):
             found += _han_terms(run)
         else:
             found.append(stem(run) if stems else run)
@@ -38,6 +40,7 @@ def _han_terms(run: str) -> list[str]:
     return [*run, *bigrams, *words]
 
 
+@lru_cache(maxsize=_STEMS_KEPT_MAX)
 def stem(word: str) -> str:
     """Return the light stem of a lower-case English word: without accents, plural, -ing, -ed, -ly or final -e."""
     word = word.replace("’", "'").removesuffix("'s").replace("'", "")
