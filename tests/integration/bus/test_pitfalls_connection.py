@@ -8,6 +8,7 @@ import pytest
 from faststream.nats import NatsBroker
 from nats.aio.client import Client
 
+from causeway.bus import AccessRefused, Bus
 from causeway.bus.broker import EdgeBroker, build_broker
 from causeway.bus.connection import EdgeClient
 from tests.support.buses import declared_bus, document, raw_client, settings, started, stays_false, until
@@ -71,9 +72,8 @@ async def test_a_user_revoked_by_a_reload_comes_back_with_the_next_reload(
 
 async def test_a_wrong_password_at_the_start_fails_at_once(nats_server: NatsServer) -> None:
     await _restart_with(nats_server, "right")
-    broker = build_broker(settings(nats_server, user="svc", password="wrong"))
-    with pytest.raises(Exception, match="(?i)authorization violation"):
-        await broker.connect()
+    with pytest.raises(AccessRefused, match="(?i)authorization violation.*check the user and the password file"):
+        await Bus(settings(nats_server, user="svc", password="wrong")).start()
 
 
 async def test_a_bus_that_starts_before_its_server_connects_when_it_comes(nats_server: NatsServer) -> None:

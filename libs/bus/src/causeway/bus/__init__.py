@@ -4,6 +4,7 @@ from causeway.bus.bus import Bus
 from causeway.bus.consuming import Consumption
 from causeway.bus.delivery import Ack, Dead, Delivery, Outcome, PubAck, Retry, Stored
 from causeway.bus.errors import (
+    AccessRefused,
     BusError,
     DeclareRefused,
     NoResponders,
@@ -28,6 +29,7 @@ from causeway.bus.serving import Caller, Endpoint, Serving
 from causeway.bus.settings import BusSettings
 
 __all__ = [
+    "AccessRefused",
     "Ack",
     "Bus",
     "BusError",

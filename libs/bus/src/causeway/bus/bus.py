@@ -14,7 +14,7 @@ from causeway.bus.broker import build_broker
 from causeway.bus.calls import BusCalls
 from causeway.bus.connection import EdgeClient
 from causeway.bus.consuming import BatchHandler, Consumption
-from causeway.bus.errors import NotConnected, StreamMissing
+from causeway.bus.errors import AccessRefused, NotConnected, StreamMissing
 from causeway.bus.following import Following, LogHandler, Position
 from causeway.bus.health import ConsumerHealth, Health, judge
 from causeway.bus.metrics import bus_metrics
@@ -47,8 +47,15 @@ class Bus(BusCalls):
         self._stopping = False
 
     async def start(self) -> None:
-        """Connect, trying for ever, then start what is registered. A wrong password fails at once."""
-        await self.broker.connect()
+        """Connect, trying for ever, then start what is registered.
+
+        Raises:
+            AccessRefused: the server is there and does not know these credentials.
+        """
+        try:
+            await self.broker.connect()
+        except nats.errors.Error as error:
+            raise AccessRefused(f"{self.settings.url}: {str(error).removeprefix('nats: ')}") from error
         self.metrics.connected.labels(self.settings.service).set_function(lambda: float(self.connected))
         self._started = True
         # Each part waits for its stream by itself; a service that serves requests does so meanwhile.

@@ -18,6 +18,7 @@ BusError
 │   └── ProblemReply        the typed answer of the other side; handlers raise it too
 ├── ConsumerLost            internal: the reader makes a new consumer
 └── NotConnected
+    └── AccessRefused
 """
 
 from causeway.proto.answers import Problem
@@ -108,3 +109,7 @@ class ConsumerLost(BusError):
 
 class NotConnected(BusError):
     """There is no connection to nats-server: check the url and that it is running."""
+
+
+class AccessRefused(NotConnected):
+    """nats-server refused these credentials: check the user and the password file."""
