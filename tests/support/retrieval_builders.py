@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causeway.language import detect, terms
-from causeway.retrieval import Candidate, LexicalIndex, Passage, Question, Ranked, ask, gather, rank
+from causeway.retrieval import Candidate, LexicalIndex, Passage, Question, Ranked, ask, gather, rank, reranking
 from causeway.retrieval.fusion import FEATURES, GROUPS
 from causeway.retrieval.models import Centres, FusionModel
 
@@ -21,7 +21,7 @@ def unit_vector(*values: float) -> NDArray[np.float32]:
 def plain_model(**weights: float) -> FusionModel:
     """Return a model with the same named weights in every group and no centres."""
     row = np.array([weights.get(name, 0.0) for name in FEATURES])
-    second = np.array([0.0, 1.0, 0.0])
+    second = np.array([float(name == "line_dense") for name in reranking.FEATURES])
     return FusionModel(
         weights=dict.fromkeys(GROUPS, row), second=dict.fromkeys(GROUPS, second), centres=Centres({}, {})
     )

@@ -1,16 +1,18 @@
 """What a fit reached on the half that it did not see, as a Markdown table."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from causeway.retrieval import Reading, judge, read
+from causeway.retrieval import Reading, Verdict, judge, read
 from causeway.retrieval.models import AnswerabilityFile, ReadingFile
-from libs.retrieval.fitting.stages import Case, Stage, document_of
+from libs.retrieval.fitting.stages import Case, document_of
 
-# `first look` is the order before lines are read; the last two: shares answered with and without the right passage.
+# `first look` is the order before lines are read; `answered`, `withheld`: with and without the right passage.
 COLUMNS = (
     "BM25",
     "dense",
@@ -25,6 +27,7 @@ COLUMNS = (
     "AUROC",
     "answered",
     "withheld",
+    "holds and answered",
 )
 
 
@@ -32,7 +35,6 @@ COLUMNS = (
 class Report:
     """Cases in their final order; `half` was fitted on and is left out."""
 
-    stages: Sequence[Stage]
     cases: Sequence[Sequence[Case]]
     withheld: Sequence[Sequence[Case]]
     half: int | None
@@ -43,20 +45,24 @@ class Report:
             f"| set | questions | {' | '.join(COLUMNS)} |",
             "|---" * (len(COLUMNS) + 2) + "|",
         ]
-        for stage, cases, withheld in zip(self.stages, self.cases, self.withheld, strict=True):
-            kept = [self._seen(group) for group in (cases, withheld)]
-            lines.append(self._row(stage, kept[0], kept[1], reader, judge_file))
+        cases, withheld = self._by_row(self.cases), self._by_row(self.withheld)
+        lines += [self._row(name, cases[name], withheld[name], reader, judge_file) for name in cases]
         return "\n".join(lines)
 
-    def _seen(self, cases: Sequence[Case]) -> list[Case]:
-        return [case for case in cases if case.asked.half != self.half]
+    def _by_row(self, groups: Sequence[Sequence[Case]]) -> dict[str, list[Case]]:
+        rows: dict[str, list[Case]] = defaultdict(list)
+        for case in chain.from_iterable(groups):
+            if case.asked.half != self.half:
+                rows[case.asked.row].append(case)
+        return rows
 
     def _row(
-        self, stage: Stage, cases: list[Case], withheld: list[Case], reader: ReadingFile, judge_file: AnswerabilityFile
+        self, name: str, cases: list[Case], withheld: list[Case], reader: ReadingFile, judge_file: AnswerabilityFile
     ) -> str:
-        readings = [read(case.question, case.ranked, case.lines, case.cosines, reader) for case in cases]
-        empty = [read(case.question, case.ranked, case.lines, case.cosines, reader) for case in withheld]
-        chances = _chances(cases, readings, judge_file), _chances(withheld, empty, judge_file)
+        readings = [read(case.question, case.ranked, case.lines, case.scores.cosines, reader) for case in cases]
+        empty = [read(case.question, case.ranked, case.lines, case.scores.cosines, reader) for case in withheld]
+        verdicts = _verdicts(cases, readings, judge_file)
+        without = _verdicts(withheld, empty, judge_file)
         numbers = [
             _mean([bool(case.lexical_ids) and case.right(case.lexical_ids[0]) for case in cases]),
             _mean([case.right(case.dense_ids[0]) for case in cases]),
@@ -78,12 +84,18 @@ class Report:
             ),
             _mean([case.holds(found.text) for case, found in zip(cases, readings, strict=True)]),
             _mean([len(found.text) for found in readings]),
-            _auroc(*chances),
-            _mean(chances[0] >= judge_file.threshold),
-            _mean(chances[1] >= judge_file.threshold),
+            _auroc(*(np.array([one.probability for one in found]) for found in (verdicts, without))),
+            _mean([one.answers for one in verdicts]),
+            _mean([one.answers for one in without]),
+            _mean(
+                [
+                    verdict.answers and case.holds(found.text)
+                    for case, found, verdict in zip(cases, readings, verdicts, strict=True)
+                ]
+            ),
         ]
         return (
-            f"| {stage.corpus.name} | {len(cases)} | "
+            f"| {name} | {len(cases)} | "
             + " | ".join(f"{number:.3f}" if number < 2 else f"{number:.0f}" for number in numbers)
             + " |"
         )
@@ -93,9 +105,9 @@ def _mean(values: Sequence[float] | NDArray[np.bool_]) -> float:
     return float(np.mean(values)) if len(values) else 0.0
 
 
-def _chances(cases: Sequence[Case], readings: Sequence[Reading], file: AnswerabilityFile) -> NDArray[np.float64]:
+def _verdicts(cases: Sequence[Case], readings: Sequence[Reading], file: AnswerabilityFile) -> list[Verdict]:
     pairs = zip(cases, readings, strict=True)
-    return np.array([judge(case.question, case.ranked, reading, file).probability for case, reading in pairs])
+    return [judge(case.question, case.ranked, reading, file) for case, reading in pairs]
 
 
 def _auroc(held: NDArray[np.float64], withheld: NDArray[np.float64]) -> float:

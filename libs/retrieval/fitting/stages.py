@@ -12,12 +12,14 @@ from causeway.retrieval import (
     CANDIDATES_PER_LIST,
     LexicalIndex,
     Line,
+    LineScores,
     Passage,
     Question,
     Ranked,
     abroad,
     ask,
     gather,
+    measure,
     rank,
     split,
     toward_other_language,
@@ -41,7 +43,7 @@ class Case:
     candidates: list[Candidate] = field(default_factory=list)
     ranked: list[Ranked] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
-    cosines: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    scores: LineScores = field(default_factory=lambda: LineScores(np.zeros(0, np.float32), np.zeros(0, np.float32)))
 
     def right(self, chunk_id: bytes) -> bool:
         """Say whether a chunk belongs to a right document."""
@@ -122,5 +124,5 @@ class Stage:
             case.lines = split(case.question, case.ranked, self.index.weights(case.question.terms))
         self._vectors.passages(list({line.text for case in cases for line in case.lines}))
         for case in cases:
-            if case.lines:
-                case.cosines = self._vectors.passages([line.text for line in case.lines]) @ case.vector
+            rows = self._vectors.passages([line.text for line in case.lines])
+            case.scores = measure(case.question, case.vector, rows, model)

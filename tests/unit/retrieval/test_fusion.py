@@ -1,11 +1,13 @@
 """One order out of two lists, whatever one of them lacks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from causeway.retrieval import ask, rank
+from causeway.retrieval import abroad, ask, rank, toward_other_language
 from causeway.retrieval.fusion import FEATURES, GROUPS, centred_cosines, features, groups
-from causeway.retrieval.models import Centres, shipped_fusion
+from causeway.retrieval.models import Centres, FusionModel, shipped_fusion
 from tests.support.retrieval_builders import DIMS, SmallBase, plain_model, unit_vector
 
 ASKED = unit_vector(1.0)
@@ -59,14 +61,54 @@ def test_features_are_finite_where_the_lexical_list_has_nothing_to_say(base: Sma
     assert not rows[:, FEATURES.index("lexical_rank")].any()
 
 
-def test_a_passage_of_another_language_is_judged_by_the_cross_weights(base: SmallBase) -> None:
+def test_each_pair_of_languages_has_weights_of_its_own(base: SmallBase) -> None:
     found = base.gathered(ask("steel"), ASKED, [b"near"], [])
-    assert groups(ask("钢是什么"), found) == ["cross"]
+    assert groups(ask("钢是什么"), found) == ["zh>en"]
     assert groups(ask("what is steel"), found) == ["en"]
     base.add("zh", "钢是铁的合金。", ASKED)
     chinese = base.gathered(ask("钢"), ASKED, [b"zh"], [])
     assert groups(ask("钢是什么"), chinese) == ["zh"]
     assert groups(ask("鋼是什麼"), chinese) == ["zh-Hant"]
+    assert groups(ask("what is steel"), chinese) == ["en>zh"]
+
+
+def test_dense_gaps_and_ranks_are_among_passages_of_one_language(base: SmallBase) -> None:
+    base.add("zh", "钢是铁的合金。", unit_vector(1.0))
+    base.add("zh far", "剧院。", unit_vector(0.5, 1.0))
+    rows = features(base.gathered(ask("钢是什么"), ASKED, [b"zh", b"near", b"zh far", b"far"], []))
+    dense, rank_of = rows[:, FEATURES.index("dense")], rows[:, FEATURES.index("dense_rank")]
+    assert dense[0] == dense[1] == 0.0
+    assert rank_of.tolist()[:3] == [1.0, 1.0, 0.5]
+
+
+def two_languages() -> FusionModel:
+    """Two languages a long way apart along the third axis."""
+    zh, en = 3.0 * unit_vector(0.0, 0.0, 1.0), -3.0 * unit_vector(0.0, 0.0, 1.0)
+    return replace(plain_model(dense=1.0), centres=Centres({"zh": zh, "en": en}, {"zh": zh, "en": en}))
+
+
+def test_a_moved_question_finds_the_other_language_first_and_in_the_same_order() -> None:
+    own, right, wrong = unit_vector(0.1, 0.0, 1.0), unit_vector(1.0, 0.0, -1.0), unit_vector(0.1, 1.0, -1.0)
+    question = unit_vector(0.5, 0.0, 1.0)
+    assert own @ question > right @ question
+    moved = toward_other_language(ask("钢是什么"), question, two_languages())
+    assert moved is not None
+    assert right @ moved > wrong @ moved > own @ moved
+    back = toward_other_language(ask("what is steel"), moved, two_languages())
+    assert back is not None
+    np.testing.assert_allclose(back, question, atol=1e-6)
+
+
+def test_no_question_is_moved_by_the_centres_of_another_model() -> None:
+    assert toward_other_language(ask("steel"), ASKED) is None
+
+
+def test_what_is_not_chinese_counts_as_english(base: SmallBase) -> None:
+    base.add("zh", "钢是铁的合金。", ASKED)
+    base.add("number", "1870", ASKED)
+    passages = [base.passages[name] for name in (b"near", b"zh", b"number")]
+    assert abroad(ask("what is steel"), passages) == [b"zh"]
+    assert abroad(ask("钢是什么"), passages) == [b"near", b"number"]
 
 
 def test_centres_take_the_bias_of_a_hub_away() -> None:

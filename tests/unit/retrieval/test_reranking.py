@@ -2,8 +2,10 @@
 
 import numpy as np
 
-from causeway.retrieval import ask, rerank, split
-from tests.support.retrieval_builders import SmallBase, plain_model, unit_vector
+from causeway.retrieval import LineScores, ask, measure, rerank, split
+from causeway.retrieval.models import Centres, FusionModel, shipped_fusion
+from causeway.retrieval.reranking import FEATURES
+from tests.support.retrieval_builders import DIMS, SmallBase, plain_model, unit_vector
 
 ASKED = unit_vector(1.0)
 QUESTION = "where is the theatre"
@@ -24,7 +26,7 @@ def test_the_passage_with_the_better_line_comes_first() -> None:
     lines = split(ask(QUESTION), ranked, {})
     assert [one.chunk_id for one in ranked][:2] == [b"first", b"second"]
     cosines = np.array([0.9 if "theatre" in line.text else 0.5 for line in lines], np.float32)
-    again = rerank(ask(QUESTION), ranked, lines, cosines, MODEL)
+    again = rerank(ask(QUESTION), ranked, lines, LineScores(cosines, cosines), MODEL)
     assert [one.chunk_id for one in again] == [b"second", b"first", b"distant"]
     scores = [one.score for one in again]
     assert scores == sorted(scores, reverse=True)
@@ -34,5 +36,30 @@ def test_the_passage_with_the_better_line_comes_first() -> None:
 
 def test_without_lines_the_order_stays() -> None:
     ranked = small_base().ranked(QUESTION, ASKED, MODEL)
-    assert rerank(ask(QUESTION), ranked, [], np.zeros(0, np.float32), MODEL) == ranked
-    assert rerank(ask(QUESTION), [], [], np.zeros(0, np.float32)) == []
+    none = measure(ask(QUESTION), ASKED, np.zeros((0, DIMS), np.float32))
+    assert rerank(ask(QUESTION), ranked, [], none, MODEL) == ranked
+    assert rerank(ask(QUESTION), [], [], none) == []
+
+
+def test_lines_of_two_languages_are_compared_by_what_sets_the_question_apart() -> None:
+    base = SmallBase()
+    base.add("zh", "剧院在那里。", unit_vector(1.0))
+    base.add("en", "The theatre is there.", unit_vector(1.0))
+    centre = unit_vector(0.0, 1.0)
+    apart = FusionModel(
+        weights=MODEL.weights,
+        second=dict.fromkeys(MODEL.second, np.array([float(name == "line_centred") for name in FEATURES])),
+        centres=Centres({"zh": centre, "en": centre}, {"zh": centre, "en": centre}),
+    )
+    ranked = base.ranked(QUESTION, ASKED, MODEL)
+    lines = split(ask(QUESTION), ranked, {})
+    own, other = unit_vector(0.3, 1.0), unit_vector(0.6, 0.0, 1.0)
+    rows = np.stack([own if line.chunk_id == b"en" else other for line in lines])
+    question = unit_vector(0.7, 1.0)
+    scores = measure(ask(QUESTION), question, rows, apart)
+    assert own @ question > other @ question
+    assert rerank(ask(QUESTION), ranked, lines, scores, apart)[0].chunk_id == b"zh"
+
+
+def test_the_shipped_weights_fit_the_code() -> None:
+    assert all(len(row) == len(FEATURES) for row in shipped_fusion().second.values())

@@ -16,7 +16,7 @@ from causeway.retrieval.lines import LINES_MAX, Line, split
 from causeway.retrieval.passage import Passage
 from causeway.retrieval.question import AnswerKind, Question, ask
 from causeway.retrieval.reading import AnswerSpan, Reading, read
-from causeway.retrieval.reranking import rerank
+from causeway.retrieval.reranking import LineScores, measure, rerank
 
 __all__ = [
     "ABROAD_PROBES",
@@ -28,6 +28,7 @@ __all__ = [
     "IndexFullError",
     "LexicalIndex",
     "Line",
+    "LineScores",
     "Match",
     "Passage",
     "Question",
@@ -38,6 +39,7 @@ __all__ = [
     "ask",
     "gather",
     "judge",
+    "measure",
     "rank",
     "read",
     "rerank",

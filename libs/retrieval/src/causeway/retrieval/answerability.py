@@ -19,6 +19,7 @@ FEATURES = (
     "dense_spread",
     "centred_top",
     "centred_lead",
+    "centred_lead_own",
     "lexical_top",
     "lexical_lead",
     "coverage_top",
@@ -29,13 +30,15 @@ FEATURES = (
     "dense_rank",
     "lexical_rank",
     "line_cosine",
+    "line_centred",
+    "standout",
     "line_coverage",
     "line_belief",
     "lines_agree",
     "terms",
     "length",
 )
-GROUPS = ("zh", "en", "cross")
+GROUPS = ("zh", "en", "zh>en", "en>zh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,34 +58,40 @@ def judge(
         return Verdict()
     used = model or shipped_answerability()
     values = features(question, ranked, reading)
-    chance = _probability(used.models[group(question, ranked)], values)
-    return Verdict(probability=chance, answers=chance >= used.threshold, features=values)
+    name = group(question, ranked)
+    chance = probability(used.models[name], values)
+    return Verdict(probability=chance, answers=chance >= used.thresholds[name], features=values)
 
 
 def group(question: Question, ranked: Sequence[Ranked]) -> str:
-    """Return which model judges: that of the language of question and best passage, or `cross` where they differ."""
-    if ranked[0].candidate.passage.language != question.language:
-        return "cross"
-    return "zh" if question.language == "zh" else "en"
+    """Return which model judges, by the languages of question and best passage; what is not Chinese is English."""
+    asked, written = ("zh" if one.language == "zh" else "en" for one in (question, ranked[0].candidate.passage))
+    return asked if asked == written else f"{asked}>{written}"
 
 
-def _probability(model: LogisticFile, values: dict[str, float]) -> float:
+def probability(model: LogisticFile, values: dict[str, float]) -> float:
+    """Return what the model makes of FEATURES by name."""
     logit = model.bias + sum(weight * values[name] for name, weight in zip(model.features, model.weights, strict=True))
     return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, logit))))
 
 
 def features(question: Question, ranked: Sequence[Ranked], reading: Reading) -> dict[str, float]:
-    """Return FEATURES by name. A lead is the distance to the best other candidate in the same score."""
+    """Return FEATURES by name. A lead is the distance to the best other candidate in the same score.
+
+    That of the dense score is among passages of one language: across languages cosines do not compare.
+    """
     best = ranked[0].candidate
     rest = [one.candidate for one in ranked[1 : FIELD_SIZE + 1]]
-    dense = np.array([best.dense, *(other.dense for other in rest)])
+    own = [other for other in rest if (other.passage.language == "zh") == (best.passage.language == "zh")]
+    dense = np.array([best.dense, *(other.dense for other in own)])
     span = reading.spans[0]
     return {
         "dense_top": best.dense,
-        "dense_lead": best.dense - max((other.dense for other in rest), default=best.dense),
+        "dense_lead": best.dense - max((other.dense for other in own), default=best.dense),
         "dense_spread": float((best.dense - dense.mean()) / (dense.std() + 0.01)),
         "centred_top": best.centred,
         "centred_lead": best.centred - max((other.centred for other in rest), default=best.centred),
+        "centred_lead_own": best.centred - max((other.centred for other in own), default=best.centred),
         "lexical_top": best.lexical,
         "lexical_lead": best.lexical - max((other.lexical for other in rest), default=0.0),
         "coverage_top": best.coverage,
@@ -93,6 +102,8 @@ def features(question: Question, ranked: Sequence[Ranked], reading: Reading) -> 
         "dense_rank": ranked[0].features["dense_rank"],
         "lexical_rank": ranked[0].features["lexical_rank"],
         "line_cosine": reading.features["line_cosine"],
+        "line_centred": ranked[0].features.get("line_centred_best", 0.0),
+        "standout": ranked[0].features["standout"],
         "line_coverage": reading.features["coverage"] / 4,
         "line_belief": reading.score,
         "lines_agree": float(span.chunk_id == ranked[0].chunk_id),

@@ -40,10 +40,10 @@ class ReadingFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AnswerabilityFile(msgspec.Struct, frozen=True, kw_only=True):
-    """`answerability.json`: one logistic model per group of languages and the probability below which to abstain."""
+    """`answerability.json`: by group of languages a logistic model and the probability below which to abstain."""
 
     provenance: dict[str, str]
-    threshold: float
+    thresholds: dict[str, float]
     models: dict[str, LogisticFile]
 
 

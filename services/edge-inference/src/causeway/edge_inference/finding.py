@@ -14,6 +14,7 @@ from causeway.edge_inference.stopwatch import Stopwatch
 from causeway.edge_inference.vault_reader import VaultReader
 from causeway.proto.answers import SearchMode
 from causeway.retrieval import (
+    ABROAD_PROBES,
     CANDIDATES_PER_LIST,
     Candidate,
     Passage,
@@ -21,13 +22,16 @@ from causeway.retrieval import (
     Ranked,
     Reading,
     Verdict,
+    abroad,
     ask,
     gather,
     judge,
+    measure,
     rank,
     read,
     rerank,
     split,
+    toward_other_language,
 )
 
 _LINES_KEPT_MAX = 4_096
@@ -129,17 +133,40 @@ class Finder:
             lexical = [chunk for chunk, _ in index.lexical.search(question.terms, CANDIDATES_PER_LIST)]
         with watch.part("open"):
             records = reader.named_records(kb, list(dict.fromkeys([*dense, *lexical])))
+            dense += _abroad(question, vector, index, reader, kb, records)
         with watch.part("rank"):
             ranked = rank(question, _candidates(question, vector, dense, lexical, index, records))
             weights = index.lexical.weights(question.terms)
             lines = split(question, ranked, weights)
         with watch.part("encode_lines"):
-            cosines = self._lines.of([line.text for line in lines]) @ vector if lines else np.zeros(0, np.float32)
+            rows = self._lines.of([line.text for line in lines]) if lines else np.zeros((0, len(vector)), np.float32)
         with watch.part("read"):
-            ranked = rerank(question, ranked, lines, cosines)
-            reading = read(question, ranked, lines, cosines)
+            scores = measure(question, vector, rows)
+            ranked = rerank(question, ranked, lines, scores)
+            reading = read(question, ranked, lines, scores.cosines)
         chunks = tuple(Scored(chunk_id=one.chunk_id, score=one.score, record=records[one.chunk_id]) for one in ranked)
         return chunks, ranked, reading
+
+
+def _abroad(
+    question: Question,
+    vector: Vectors,
+    index: KnowledgeIndex,
+    reader: VaultReader,
+    kb: str,
+    records: dict[bytes, ChunkRecord],
+) -> list[bytes]:
+    """Search for chunks of the other language and open them into `records`; none where the nearest few are not."""
+    moved = toward_other_language(question, vector)
+    if moved is None:
+        return []
+    near = [hit.chunk_id for hit in index.dense.search(moved, CANDIDATES_PER_LIST)]
+
+    def of_other_language(chunks: list[bytes]) -> list[bytes]:
+        records.update(reader.named_records(kb, [chunk for chunk in chunks if chunk not in records]))
+        return abroad(question, [_passage(chunk, records[chunk]) for chunk in chunks if chunk in records])
+
+    return of_other_language(near) if of_other_language(near[:ABROAD_PROBES]) else []
 
 
 def _candidates(
@@ -156,12 +183,10 @@ def _candidates(
         return np.stack(rows) if rows else np.zeros((0, len(vector)), np.float32)
 
     def about(chunks: Sequence[bytes]) -> list[Passage | None]:
-        return [_passage(chunk, records.get(chunk)) for chunk in chunks]
+        return [_passage(chunk, records[chunk]) if chunk in records else None for chunk in chunks]
 
     return gather(question, vector, dense, lexical, index=index.lexical, vectors=vectors, about=about)
 
 
-def _passage(chunk_id: bytes, record: ChunkRecord | None) -> Passage | None:
-    if record is None:
-        return None
+def _passage(chunk_id: bytes, record: ChunkRecord) -> Passage:
     return Passage(chunk_id=chunk_id, context=record.context, text=record.text, language=record.language)
