@@ -30,7 +30,7 @@ from causeway.proto.documents import (
 CONNECT_TIMEOUT_S = 5.0
 PUBLISH_TIMEOUT_S = 30.0
 REPUBLISH_MAX = 16
-PART_WAIT_S = 15.0
+PART_WAIT_S = 30.0
 STATUS_QUEUE_MAX = 10_000
 
 

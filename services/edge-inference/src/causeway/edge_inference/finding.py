@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,7 @@ from causeway.retrieval import (
     split,
     toward_other_language,
 )
+from causeway.retrieval.models import shipped_answerability, shipped_fusion, shipped_reading
 
 _LINES_KEPT_MAX = 4_096
 
@@ -57,10 +59,15 @@ class Found:
 
 
 class LineVectors:
-    """Vectors of sentences, the last few thousand kept: the same passages contend for many questions."""
+    """Vectors of sentences, the last few thousand kept: the same passages contend for many questions.
 
-    def __init__(self, encoder: Encoder, kept_max: int = _LINES_KEPT_MAX) -> None:
+    What is new is encoded by `threads` at a time: an asker waits for this longer than for anything else.
+    """
+
+    def __init__(self, encoder: Encoder, threads: int = 1, kept_max: int = _LINES_KEPT_MAX) -> None:
         self._encoder = encoder
+        self._threads = threads
+        self._pool = ThreadPoolExecutor(threads, "lines")
         self._kept_max = kept_max
         self._kept: OrderedDict[str, Vectors] = OrderedDict()
         self._turn = threading.Lock()
@@ -71,10 +78,21 @@ class LineVectors:
             known = {text: self._kept[text] for text in texts if text in self._kept}
         fresh = [text for text in dict.fromkeys(texts) if text not in known]
         if fresh:
-            # Rows are copied, so that one of them does not keep the whole batch in memory.
-            known |= {text: row.copy() for text, row in zip(fresh, self._encoder.encode_passages(fresh), strict=True)}
+            known |= self._encoded(fresh)
         self._keep(known)
         return np.stack([known[text] for text in texts])
+
+    def _encoded(self, texts: list[str]) -> dict[str, Vectors]:
+        # Dealt out by length, so that each thread has as much to do.
+        by_length = sorted(texts, key=len)
+        hands = [by_length[thread :: self._threads] for thread in range(min(self._threads, len(texts)))]
+        encoded = self._pool.map(self._encoder.encode_passages, hands)
+        # Rows are copied, so that one of them does not keep the whole batch in memory.
+        return {
+            text: row.copy()
+            for hand, rows in zip(hands, encoded, strict=True)
+            for text, row in zip(hand, rows, strict=True)
+        }
 
     def _keep(self, known: dict[str, Vectors]) -> None:
         with self._turn:
@@ -88,13 +106,16 @@ class LineVectors:
 class Finder:
     """Encodes questions itself, so that an ask never waits behind documents that are being embedded."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, threads: int = 1) -> None:
         self._encoder = encoder
-        self._lines = LineVectors(encoder)
+        self._lines = LineVectors(encoder, threads)
 
     def warm(self) -> None:
-        """The first run of a model is its slowest: let no asker have it."""
-        self._encoder.encode_queries(["warm"])
+        """The first run of a model is its slowest, and so is the first use of a dictionary: let no asker have them."""
+        for text in ("warm up", "预热知识库"):
+            self._encoder.encode_queries([ask(text).text])
+        for load in (shipped_fusion, shipped_reading, shipped_answerability):
+            load()
 
     def search(
         self, index: KnowledgeIndex, reader: VaultReader, kb: str, text: str, mode: SearchMode, watch: Stopwatch

@@ -122,7 +122,7 @@ class Service:
         await self._connect()
 
     async def _connect(self) -> None:
-        finder = Finder(self._encoder)
+        finder = Finder(self._encoder, self._settings.ask_threads)
         await _on(self._asks, finder.warm)
         answering = Answering(self._settings.site, self._vault, self._indexes, finder)
         self.asking = Asking(answering, self._asks, self.metrics, self._generator, self._settings.generator_timeout_s)

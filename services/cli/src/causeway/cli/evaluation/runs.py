@@ -75,7 +75,9 @@ async def run_answers(run: SiteRun, data: EvaluationSet, seed: int) -> dict[str,
 async def _asked(run: SiteRun, question: Question) -> Asked:
     instant: Answer | None = None
     final: Answer | None = None
-    async for part in run.client.ask_stream(run.kb, question.text, timeout_s=ANSWER_TIMEOUT_S):
+    async for part in run.client.ask_stream(
+        run.kb, question.text, timeout_s=ANSWER_TIMEOUT_S, part_wait_s=ANSWER_TIMEOUT_S
+    ):
         if part.kind is PartKind.INSTANT:
             instant = part.answer
         elif part.kind is PartKind.FINAL:
