@@ -154,7 +154,7 @@ class Finder:
             lexical = [chunk for chunk, _ in index.lexical.search(question.terms, CANDIDATES_PER_LIST)]
         with watch.part("open"):
             records = reader.named_records(kb, list(dict.fromkeys([*dense, *lexical])))
-            dense += _abroad(question, vector, index, reader, kb, records)
+            dense += chunks_abroad(question, vector, index, reader, kb, records)
         with watch.part("rank"):
             ranked = rank(question, _candidates(question, vector, dense, lexical, index, records))
             weights = index.lexical.weights(question.terms)
@@ -169,7 +169,7 @@ class Finder:
         return chunks, ranked, reading
 
 
-def _abroad(
+def chunks_abroad(
     question: Question,
     vector: Vectors,
     index: KnowledgeIndex,
