@@ -16,6 +16,8 @@ from causeway.edge_inference.rotation import Resealing
 
 # Asks get in between two steps.
 _STEP_PAUSE_S = 0.05
+# Between two looks; a graph takes some hundred rows a second beside asks.
+_CALM_ENTRIES_MAX = 1_000
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -40,6 +42,7 @@ class Upkeep:
         self._resealing = resealing
         self._quiet = quiet
         self._interval_s = interval_s
+        self._seq_before = replica.vault.state.seq
 
     async def until(self, stop: asyncio.Event) -> None:
         """Every `interval_s`, and back to back while there are terms to index or rows to seal again."""
@@ -63,9 +66,14 @@ class Upkeep:
             await self._following.announce()
             # A knowledge base that began after the start has no fast index yet. While a backlog is read it shall have
             # none: exact search takes new rows a hundred times faster.
-            if self._quiet():
+            if self._calm():
                 await self._on_storage(self._replica.build_indexes)
         return resealed and not behind
+
+    def _calm(self) -> bool:
+        """Whether no backlog is being read: a burst reaches the log's end for a moment again and again."""
+        before, self._seq_before = self._seq_before, self._replica.vault.state.seq
+        return self._quiet() and self._seq_before - before <= _CALM_ENTRIES_MAX
 
     def _measure(self) -> None:
         vault = self._replica.vault
