@@ -17,6 +17,7 @@ from causeway.retrieval import (
     ask,
     gather,
     judge,
+    measure,
     rank,
     read,
     rerank,
@@ -94,9 +95,9 @@ class BareAsk:
         )
         weights = self._lexical.weights(asked.terms)
         lines = split(asked, ranked, weights)
-        cosines = self._encoder.encode_passages([line.text for line in lines]) @ vector
-        ranked = rerank(asked, ranked, lines, cosines)
-        judge(asked, ranked, read(asked, ranked, lines, cosines))
+        scores = measure(asked, vector, self._encoder.encode_passages([line.text for line in lines]))
+        ranked = rerank(asked, ranked, lines, scores)
+        judge(asked, ranked, read(asked, ranked, lines, scores.cosines))
 
     def _vectors_of(self, ids: Sequence[bytes]) -> Vectors:
         return self._corpus.vectors[[self._rows[chunk_id] for chunk_id in ids]]
