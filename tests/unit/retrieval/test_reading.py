@@ -78,3 +78,10 @@ def test_the_shipped_model_fits_the_code() -> None:
     model = shipped_reading()
     assert model.features == list(FEATURES)
     assert set(model.weights) == set(GROUPS)
+
+
+def test_a_heading_is_not_shown_beside_the_sentence_that_answers() -> None:
+    text = "Warsaw\nWarsaw 5\nThe stock exchange was established in 1817. It closed in 1939."
+    found = reading_of(text, "when was the stock exchange established", reader(length=0.1))
+    assert [span.text for span in found.spans if span.text.startswith("Warsaw")] == []
+    assert "1817" in found.text

@@ -13,6 +13,7 @@ from causeway.edge_inference.ports import Encoder, Vectors
 from causeway.edge_inference.records import ChunkRecord
 from causeway.edge_inference.stopwatch import Stopwatch
 from causeway.edge_inference.vault_reader import VaultReader
+from causeway.language import script
 from causeway.proto.answers import SearchMode
 from causeway.retrieval import (
     ABROAD_PROBES,
@@ -114,6 +115,7 @@ class Finder:
         """The first run of a model is its slowest, and so is the first use of a dictionary: let no asker have them."""
         for text in ("warm up", "预热知识库"):
             self._encoder.encode_queries([ask(text).text])
+            script(text)
         for load in (shipped_fusion, shipped_reading, shipped_answerability):
             load()
 
