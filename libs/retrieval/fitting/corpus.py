@@ -6,7 +6,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,8 @@ from causeway.language import detect, sentences
 
 QA_SETS = ("zh_dureader_robust", "zh_cmrc2018", "zh_drcd", "en_nq_gold")
 XQUAD_PAIRS = (("zh", "zh"), ("en", "en"), ("zh", "en"), ("en", "zh"))
-# What stands beside the passages of bi_xquad in a knowledge base of both languages.
-MIXED_IN = ("zh_cmrc2018", "en_nq_gold")
+# What stands beside bi_xquad in a large knowledge base of both languages, and every how many of its questions is asked.
+MIXED_IN = {"zh_cmrc2018": 3, "en_nq_gold": 2}
 CHUNK_CHARS = {"zh": 300, "en": 800}
 
 
@@ -60,6 +60,7 @@ def norm(text: str) -> str:
 def corpora(root: Path) -> Iterator[Corpus]:
     """Yield every set of `root` that this package reports."""
     others: dict[str, tuple[str, str]] = {}
+    asked_of_others: list[Asked] = []
     for name in QA_SETS:
         documents = {row["pid"]: (row.get("title") or "", row["text"]) for row in _rows(root / name / "passages.jsonl")}
         asked = [
@@ -69,9 +70,11 @@ def corpora(root: Path) -> Iterator[Corpus]:
         yield Corpus(name, documents, asked)
         if name in MIXED_IN:
             others |= documents
+            asked_of_others += [replace(one, row=f"mixed {name}") for one in asked[:: MIXED_IN[name]]]
     yield from _xquad(root / "bi_xquad")
-    yield mixed(root / "bi_xquad", 0, {})
-    yield mixed(root / "bi_xquad", 1, others)
+    yield mixed(root / "bi_xquad", 0)
+    large = mixed(root / "bi_xquad", 1)
+    yield replace(large, documents=large.documents | others, questions=large.questions + asked_of_others)
     yield _cranfield(root / "en_cranfield")
     yield _scifact(root / "en_scifact")
 
@@ -87,8 +90,8 @@ def _xquad(folder: Path) -> Iterator[Corpus]:
         )
 
 
-def mixed(folder: Path, turn: int, others: dict[str, tuple[str, str]]) -> Corpus:
-    """Return bi_xquad with each passage in one language only, asked in both, among `others`.
+def mixed(folder: Path, turn: int) -> Corpus:
+    """Return bi_xquad with each passage in one language only, asked in both.
 
     A hash of the passage's id chooses its language, the other one with the other `turn` (0 or 1).
     """
@@ -96,7 +99,7 @@ def mixed(folder: Path, turn: int, others: dict[str, tuple[str, str]]) -> Corpus
     written = {row["pid"]: ("zh", "en")[_bit(row["pid"], 1) ^ turn] for row in passages}
     return Corpus(
         f"mixed {turn}",
-        {row["pid"]: (row.get("title") or "", row[written[row["pid"]]]) for row in passages} | others,
+        {row["pid"]: (row.get("title") or "", row[written[row["pid"]]]) for row in passages},
         [
             _xquad_asked(row, asked, written[row["pid"]], f"mixed {asked}>{written[row['pid']]}")
             for asked in ("zh", "en")

@@ -30,6 +30,8 @@ COLUMNS = (
     "holds and answered",
 )
 
+THRESHOLDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
+
 
 @dataclass(frozen=True)
 class Report:
@@ -49,6 +51,23 @@ class Report:
         lines += [self._row(name, cases[name], withheld[name], reader, judge_file) for name in cases]
         return "\n".join(lines)
 
+    def curve(self, reader: ReadingFile, judge_file: AnswerabilityFile) -> str:
+        """Return what one threshold for all would do: holds an answer and shown / refused / wrong when withheld."""
+        cases, withheld = self._by_row(self.cases), self._by_row(self.withheld)
+        lines = [f"| set | {' | '.join(map(str, THRESHOLDS))} |", "|---" * (len(THRESHOLDS) + 1) + "|"]
+        for name in [name for name, found in cases.items() if found[0].asked.answers]:
+            readings, empty = ([_read(case, reader) for case in group[name]] for group in (cases, withheld))
+            chances, without = (
+                np.array([verdict.probability for verdict in _verdicts(group[name], found, judge_file)])
+                for group, found in ((cases, readings), (withheld, empty))
+            )
+            holds = np.array([case.holds(found.text) for case, found in zip(cases[name], readings, strict=True)])
+            points = [(_mean(holds & (chances >= at)), _mean(chances < at), _mean(without >= at)) for at in THRESHOLDS]
+            lines.append(
+                f"| {name} | " + " | ".join(" / ".join(f"{one:.3f}" for one in point) for point in points) + " |"
+            )
+        return "\n".join(lines)
+
     def _by_row(self, groups: Sequence[Sequence[Case]]) -> dict[str, list[Case]]:
         rows: dict[str, list[Case]] = defaultdict(list)
         for case in chain.from_iterable(groups):
@@ -59,8 +78,7 @@ class Report:
     def _row(
         self, name: str, cases: list[Case], withheld: list[Case], reader: ReadingFile, judge_file: AnswerabilityFile
     ) -> str:
-        readings = [read(case.question, case.ranked, case.lines, case.scores.cosines, reader) for case in cases]
-        empty = [read(case.question, case.ranked, case.lines, case.scores.cosines, reader) for case in withheld]
+        readings, empty = ([_read(case, reader) for case in group] for group in (cases, withheld))
         verdicts = _verdicts(cases, readings, judge_file)
         without = _verdicts(withheld, empty, judge_file)
         numbers = [
@@ -103,6 +121,10 @@ class Report:
 
 def _mean(values: Sequence[float] | NDArray[np.bool_]) -> float:
     return float(np.mean(values)) if len(values) else 0.0
+
+
+def _read(case: Case, reader: ReadingFile) -> Reading:
+    return read(case.question, case.ranked, case.lines, case.scores.cosines, reader)
 
 
 def _verdicts(cases: Sequence[Case], readings: Sequence[Reading], file: AnswerabilityFile) -> list[Verdict]:
