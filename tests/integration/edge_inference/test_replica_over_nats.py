@@ -218,8 +218,24 @@ async def test_bad_requests_get_a_typed_problem_with_the_mend(
         with pytest.raises(ProblemReply) as wrong:
             await bus.request(subjects.ASK.at(SITE, "elsewhere"), Ask(kb=KB, question=QUESTION), Answer, BOUND_S)
         assert wrong.value.problem.code == "wrong_subject"
-        with pytest.raises(ProblemReply) as late:
-            await bus.request(subjects.ASK.at(SITE, KB), Ask(kb=KB, question=QUESTION, deadline_ms=1), Answer, BOUND_S)
+
+
+async def test_an_ask_that_can_not_be_answered_by_its_deadline_is_told_so(
+    bus: Bus, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    async with replica(nats_server, tmp_path / "vault") as service:
+        await publish(bus, *document_entries(SITE, "leave.pdf", TEXTS, 1))
+        await searchable(bus, "leave.pdf", 1)
+        free = threading.Event()
+        busy = [service._asks.submit(free.wait, BOUND_S) for _ in range(8)]
+        try:
+            with pytest.raises(ProblemReply) as late:
+                await bus.request(
+                    subjects.ASK.at(SITE, KB), Ask(kb=KB, question=QUESTION, deadline_ms=50), Answer, BOUND_S
+                )
+        finally:
+            free.set()
+        assert all(work.result(BOUND_S) for work in busy)
         assert late.value.problem.code == "deadline"
         assert late.value.problem.retryable
 
