@@ -103,3 +103,12 @@ def test_a_question_without_text_is_left_out_and_counted(tmp_path: Path) -> None
     lines(tmp_path / "questions.jsonl", blank, blank | {"qid": 2, "question": "who?"})
     loaded = load_set(tmp_path, Fields())
     assert ([one.text for one in loaded.questions], loaded.blank) == (["who?"], 1)
+
+
+def test_a_passage_without_text_is_left_out_and_counted(tmp_path: Path) -> None:
+    lines(
+        tmp_path / "passages.jsonl", {"pid": "p", "title": "", "text": "body"}, {"pid": "e", "title": "t", "text": ""}
+    )
+    lines(tmp_path / "questions.jsonl", {"qid": 1, "pid": "p", "question": "who?", "answers": ["a"]})
+    loaded = load_set(tmp_path, Fields())
+    assert ([one.id for one in loaded.passages], loaded.blank_passages) == (["p"], 1)

@@ -40,6 +40,7 @@ async def run_retrieval(
         "questions": len(data.questions),
         "blank_questions": data.blank,
         "passages": len(data.passages),
+        "blank_passages": data.blank_passages,
     }
     head |= by_mode.get(SearchMode.HYBRID, {})
     names = {SearchMode.LEXICAL: "bm25", SearchMode.DENSE: "dense"}
@@ -66,6 +67,7 @@ async def run_answers(run: SiteRun, data: EvaluationSet, seed: int) -> dict[str,
         "questions": len(data.questions),
         "blank_questions": data.blank,
         "passages": len(data.passages),
+        "blank_passages": data.blank_passages,
         "seed": seed,
         "final_answers_by": ", ".join(sorted({one.written_by for one in answered if not one.abstained})),
     }

@@ -37,12 +37,13 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationSet:
-    """Passages and the questions about them. `blank` questions have no text and are left out."""
+    """Passages and the questions about them. `blank` questions and `blank_passages` have no text and are left out."""
 
     name: str
     passages: tuple[Passage, ...]
     questions: tuple[Question, ...]
     blank: int = 0
+    blank_passages: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +88,14 @@ def load_set(folder: Path, fields: Fields, limit: int = 0) -> EvaluationSet:
     count = min(limit or len(asked), len(asked))
     kept = tuple(asked[number * len(asked) // count] for number in range(count))
     blank = len(questions) - len(asked)
-    return EvaluationSet(name=folder.resolve().name, passages=tuple(passages), questions=kept, blank=blank)
+    shown = tuple(passage for passage in passages if passage.text.strip())
+    return EvaluationSet(
+        name=folder.resolve().name,
+        passages=shown,
+        questions=kept,
+        blank=blank,
+        blank_passages=len(passages) - len(shown),
+    )
 
 
 def load_parse_cases(folder: Path) -> list[ParseCase]:
