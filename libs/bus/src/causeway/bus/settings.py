@@ -2,9 +2,25 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol, Self
 
 from opentelemetry.trace import TracerProvider
 from prometheus_client import CollectorRegistry
+
+
+class Connection(Protocol):
+    """The part of a service's settings that every service has."""
+
+    @property
+    def site(self) -> str: ...
+    @property
+    def nats_url(self) -> str: ...
+    @property
+    def nats_user(self) -> str: ...
+    @property
+    def nats_password_file(self) -> Path | None: ...
+    @property
+    def drain_timeout_s(self) -> float: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +49,26 @@ class BusSettings:
     drain_timeout_s: float = 25.0
     prometheus_registry: CollectorRegistry | None = None
     tracer_provider: TracerProvider | None = None
+
+    @classmethod
+    def of(
+        cls,
+        settings: Connection,
+        service: str,
+        prometheus_registry: CollectorRegistry | None = None,
+        tracer_provider: TracerProvider | None = None,
+    ) -> Self:
+        """The connection of `service`, by its own settings."""
+        return cls(
+            url=settings.nats_url,
+            site=settings.site,
+            service=service,
+            user=settings.nats_user or None,
+            password_file=settings.nats_password_file,
+            drain_timeout_s=settings.drain_timeout_s,
+            prometheus_registry=prometheus_registry,
+            tracer_provider=tracer_provider,
+        )
 
     def secret(self) -> str:
         """The password, from its file where there is one. The file is read once, at start."""

@@ -51,7 +51,7 @@ class Service:
     ) -> None:
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry)
-        self.bus = Bus(bus_settings(settings, self.registry))
+        self.bus = Bus(BusSettings.of(settings, SERVICE, self.registry, tracer_provider(SERVICE, settings.site)))
         self._settings = settings
         self._vault = vault
         self._kek = kek
@@ -158,20 +158,6 @@ class Service:
         endpoints = self.asking.endpoints(self._settings.site, self._settings.ask_concurrency_max)
         self.serving = self.bus.serve(SERVICE, version("causeway-edge-inference"), DESCRIPTION, endpoints, about)
         self.caught_up.set()
-
-
-def bus_settings(settings: Settings, registry: CollectorRegistry) -> BusSettings:
-    """This service's connection."""
-    return BusSettings(
-        url=settings.nats_url,
-        site=settings.site,
-        service=SERVICE,
-        user=settings.nats_user or None,
-        password_file=settings.nats_password_file,
-        drain_timeout_s=settings.drain_timeout_s,
-        prometheus_registry=registry,
-        tracer_provider=tracer_provider(SERVICE, settings.site),
-    )
 
 
 async def _on(executor: ThreadPoolExecutor, act: Callable[[], T]) -> T:

@@ -29,7 +29,7 @@ def build(settings: Settings) -> Body:
     async def body(stop: asyncio.Event) -> None:
         registry = CollectorRegistry()
         encoder = await asyncio.to_thread(_load, settings)
-        bus = Bus(bus_settings(settings, registry))
+        bus = Bus(BusSettings.of(settings, "embedder", registry, tracer_provider("embedder", settings.site)))
         with ThreadPoolExecutor(1, "encode") as executor:
             embedding = Embedding(
                 site=settings.site,
@@ -59,20 +59,6 @@ def build(settings: Settings) -> Body:
                     await stop.wait()
 
     return body
-
-
-def bus_settings(settings: Settings, registry: CollectorRegistry) -> BusSettings:
-    """This service's connection."""
-    return BusSettings(
-        url=settings.nats_url,
-        site=settings.site,
-        service="embedder",
-        user=settings.nats_user or None,
-        password_file=settings.nats_password_file,
-        drain_timeout_s=settings.drain_timeout_s,
-        prometheus_registry=registry,
-        tracer_provider=tracer_provider("embedder", settings.site),
-    )
 
 
 def _load(settings: Settings) -> Encoder:

@@ -36,7 +36,7 @@ def build(settings: Settings) -> Body:
     async def body(stop: asyncio.Event) -> None:
         registry = CollectorRegistry()
         naming = Naming(key=_chunk_key(settings), model=await asyncio.to_thread(model_id, settings))
-        bus = Bus(bus_settings(settings, registry))
+        bus = Bus(BusSettings.of(settings, SERVICE, registry, tracer_provider(SERVICE, settings.site)))
         metrics = Metrics(registry)
         async with Pool(bounds(settings)) as pool:
             metrics.workers_replaced.set_function(lambda: pool.replaced)
@@ -97,20 +97,6 @@ def bounds(settings: Settings) -> Bounds:
     """What the workers may take."""
     return Bounds(
         workers=settings.workers, timeout_s=settings.parse_timeout_s, memory_bytes_max=settings.memory_bytes_max
-    )
-
-
-def bus_settings(settings: Settings, registry: CollectorRegistry) -> BusSettings:
-    """This service's connection."""
-    return BusSettings(
-        url=settings.nats_url,
-        site=settings.site,
-        service=SERVICE,
-        user=settings.nats_user or None,
-        password_file=settings.nats_password_file,
-        drain_timeout_s=settings.drain_timeout_s,
-        prometheus_registry=registry,
-        tracer_provider=tracer_provider(SERVICE, settings.site),
     )
 
 
