@@ -49,7 +49,7 @@ def document(version: str) -> Json:
             "messages": {short_name(kind): _message(kind) for kind in kinds},
             "schemas": cast(Json, as_draft_07(components(kinds, "#/components/schemas/{name}"))),
         },
-        "x-streams": {stream.name: _stream(stream) for stream in streams.ALL_SITE},
+        "x-streams": {stream.name: _stream(stream) for stream in streams.documented()},
     }
 
 

@@ -55,6 +55,16 @@ class DocumentDeleted(Message, frozen=True, kw_only=True):
     document_id: DocumentId
 
 
+class DocumentRestored(Message, frozen=True, kw_only=True):
+    """An earlier revision of a document becomes its newest: nothing is uploaded again."""
+
+    type_name: ClassVar[str] = "io.causeway.document_restored.v1"
+
+    kb: Kb
+    document_id: DocumentId
+    revision: int
+
+
 class State(enum.StrEnum):
     """How far a revision has come."""
 

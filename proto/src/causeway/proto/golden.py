@@ -11,7 +11,7 @@ from typing import cast
 
 import msgspec
 
-from causeway.proto import answers, chunks, codec, dead, documents, knowledge
+from causeway.proto import answers, chunks, codec, dead, documents, golden_link, knowledge
 
 SUMS = "SHA256SUMS"
 _CHUNK_ID = bytes(range(16))
@@ -83,6 +83,7 @@ EXAMPLES: tuple[codec.Message, ...] = (
         ),
     ),
     documents.DocumentDeleted(kb="handbook", document_id="policies/贷款-2025.pdf"),
+    documents.DocumentRestored(kb="handbook", document_id="policies/贷款-2025.pdf", revision=_REVISION),
     documents.DocumentStatus(
         kb="handbook",
         document_id="policies/贷款-2025.pdf",
@@ -115,7 +116,6 @@ EXAMPLES: tuple[codec.Message, ...] = (
         dims=4,
         vector_f16=bytes.fromhex("0038003800380038"),
     ),
-    knowledge.DocumentRevised(manifest=_MANIFEST),
     answers.Ask(
         kb="handbook",
         question="利率上限是多少？",
@@ -145,6 +145,7 @@ EXAMPLES: tuple[codec.Message, ...] = (
         body=b"\xc1",
     ),
     dead.Canary(site="branch-1", at_unix_ms=_AT_UNIX_MS),
+    *golden_link.examples(_MANIFEST),
 )
 
 

@@ -65,10 +65,16 @@ DRAFTS = Stream(
 )
 KNOWLEDGE = Stream(
     name="KNOWLEDGE",
-    subjects=("site.*.knowledge.*.chunk.*", "site.*.knowledge.*.document.*"),
+    subjects=(
+        "site.*.knowledge.*.chunk.*",
+        "site.*.knowledge.*.document.*",
+        "site.*.knowledge.*.shadow.*",
+        "site.*.watermark",
+    ),
     per_subject_max=1,
     bytes_max=16 * GIB,
-    summary="Chunks with vectors, and manifests: the truth that replicas rebuild from.",
+    summary="Chunks with vectors, manifests, shadows and watermarks, of this place and of every place that it hears "
+    "from: the truth that replicas rebuild from.",
 )
 STATUS = Stream(
     name="STATUS",
@@ -93,6 +99,27 @@ CANARY = Stream(
     summary="Readable only with the right storage key.",
 )
 
+INBOX = Stream(
+    name="INBOX",
+    subjects=(),
+    per_subject_max=1,
+    bytes_max=16 * GIB,
+    refuses_when_full=False,
+    summary="What the other side of the link shares, brought by JetStream sources: nobody publishes here.",
+)
+
+
+def outbox(place: str) -> Stream:
+    """The stream of what `place` shares. The place is in its name, so that flow control of two links never meets."""
+    return Stream(
+        name=f"OUTBOX_{place}",
+        subjects=(f"site.{place}.outbox.*.chunk.*", f"site.{place}.outbox.*.document.*", f"site.{place}.artifact.*"),
+        per_subject_max=1,
+        bytes_max=16 * GIB,
+        summary="What may leave, last per chunk and document, for as long as the other side needs to take it.",
+    )
+
+
 ALL_SITE: tuple[Stream, ...] = (DOCUMENTS, CHUNKS, DRAFTS, KNOWLEDGE, STATUS, DEAD, CANARY)
 
 BODIES = Bucket(
@@ -102,3 +129,14 @@ BODIES = Bucket(
     summary="Bodies of documents that do not fit in a message.",
 )
 ALL_SITE_BUCKETS: tuple[Bucket, ...] = (BODIES,)
+ARTIFACTS = Bucket(
+    name="ARTIFACTS",
+    bytes_max=16 * GIB,
+    summary="Models, adapters and calibration files that the hub hands to its sites.",
+)
+ALL_HUB_BUCKETS: tuple[Bucket, ...] = (BODIES, ARTIFACTS)
+
+
+def documented(place: str = "branch-1") -> tuple[Stream, ...]:
+    """Every stream that there is at a place, those of the link included."""
+    return (*ALL_SITE, INBOX, outbox(place))

@@ -6,9 +6,11 @@ Site and kb are the only variable tokens, because metrics use subjects as labels
 import re
 from dataclasses import dataclass
 
-from causeway.proto import answers, chunks, dead, documents, knowledge
+from causeway.proto import answers, chunks, dead, documents, history, knowledge, link, outbox
 from causeway.proto.codec import Message
 
+HUB = "hub"
+"""The name of the place at the other end of every link; no site may have it."""
 SITE_NAME = re.compile(r"^[a-z0-9][a-z0-9-]{0,30}$")
 _KB_NAME = re.compile(documents.KB_NAME)
 
@@ -56,7 +58,7 @@ def checked_kb(kb: str) -> str:
 DOCUMENT = Subject(
     name="document",
     pattern="site.{site}.document.{kb}",
-    carries=(documents.Document, documents.DocumentDeleted),
+    carries=(documents.Document, documents.DocumentDeleted, documents.DocumentRestored),
     stream="DOCUMENTS",
     producers=("producer", "cli"),
     consumers=("ingestor",),
@@ -85,8 +87,8 @@ KNOWLEDGE_CHUNK = Subject(
     pattern="site.{site}.knowledge.{kb}.chunk.{key}",
     carries=(knowledge.ChunkEmbedded,),
     stream="KNOWLEDGE",
-    producers=("embedder",),
-    consumers=("edge-inference",),
+    producers=("embedder", "sync-delta"),
+    consumers=("edge-inference", "sync-delta"),
     summary="A chunk with its vector, last per chunk.",
 )
 KNOWLEDGE_DOCUMENT = Subject(
@@ -94,9 +96,126 @@ KNOWLEDGE_DOCUMENT = Subject(
     pattern="site.{site}.knowledge.{kb}.document.{key}",
     carries=(knowledge.DocumentRevised,),
     stream="KNOWLEDGE",
-    producers=("embedder",),
-    consumers=("edge-inference",),
+    producers=("embedder", "sync-delta"),
+    consumers=("edge-inference", "sync-delta"),
     summary="The manifest of a document, last per document, published after all its chunks.",
+)
+KNOWLEDGE_SHADOW = Subject(
+    name="knowledge_shadow",
+    pattern="site.{site}.knowledge.{kb}.shadow.{key}",
+    carries=(knowledge.DocumentShadowed,),
+    stream="KNOWLEDGE",
+    producers=("sync-delta",),
+    consumers=("edge-inference", "sync-delta"),
+    summary="A document that gives way to one of the same id from elsewhere; the site token is the loser's origin.",
+)
+WATERMARK = Subject(
+    name="watermark",
+    pattern="site.{site}.watermark",
+    carries=(knowledge.Watermark,),
+    stream="KNOWLEDGE",
+    producers=("sync-delta",),
+    consumers=("edge-inference", "sync-delta"),
+    summary="How far what a place shares has come into this log; the site token is that place.",
+)
+OUTBOX_CHUNK = Subject(
+    name="outbox_chunk",
+    pattern="site.{site}.outbox.{kb}.chunk.{key}",
+    carries=(outbox.ChunkShared,),
+    stream="OUTBOX",
+    producers=("sync-delta",),
+    consumers=("sync-delta",),
+    summary="A chunk on its way over the link; the key is its number.",
+)
+OUTBOX_DOCUMENT = Subject(
+    name="outbox_document",
+    pattern="site.{site}.outbox.{kb}.document.{key}",
+    carries=(outbox.DocumentShared,),
+    stream="OUTBOX",
+    producers=("sync-delta",),
+    consumers=("sync-delta",),
+    summary="A document on its way over the link, after its chunks.",
+)
+ARTIFACT = Subject(
+    name="artifact",
+    pattern="site.{site}.artifact.{key}",
+    carries=(outbox.ArtifactOffered,),
+    stream="OUTBOX",
+    producers=("cli",),
+    consumers=("sync-delta",),
+    summary="The newest version of an artifact that the hub offers; the key is kind and name.",
+)
+SYNC_REPORT = Subject(
+    name="sync_report",
+    pattern="site.{site}.sync.report",
+    carries=(link.SiteReport,),
+    replies=(link.HubReport, answers.Problem),
+    producers=("sync-delta",),
+    consumers=("sync-delta",),
+    summary="A site reports to the hub, and hears how far the hub has come.",
+)
+SYNC_COMPARE = Subject(
+    name="sync_compare",
+    pattern="site.{site}.sync.compare",
+    carries=(link.Compare,),
+    replies=(link.Compared, answers.Problem),
+    producers=("sync-delta",),
+    consumers=("sync-delta",),
+    summary="One round of finding the documents on which site and hub differ.",
+)
+SYNC_DOCUMENTS = Subject(
+    name="sync_documents",
+    pattern="site.{site}.sync.documents",
+    carries=(link.FetchDocuments,),
+    replies=(outbox.ChunkShared, outbox.DocumentShared, answers.Problem),
+    producers=("sync-delta",),
+    consumers=("sync-delta",),
+    summary="What the hub holds of documents of the asking site, in parts.",
+)
+SYNC_ARTIFACT = Subject(
+    name="sync_artifact",
+    pattern="site.{site}.sync.artifact",
+    carries=(link.FetchArtifact,),
+    replies=(link.ArtifactBytes, answers.Problem),
+    producers=("sync-delta",),
+    consumers=("sync-delta",),
+    summary="A piece of an artifact.",
+)
+LINK_STATUS = Subject(
+    name="link_status",
+    pattern="site.{site}.link.status",
+    carries=(link.LinkStatusAsked,),
+    replies=(link.LinkStatus, answers.Problem),
+    producers=("cli",),
+    consumers=("sync-delta",),
+    summary="How sync stands at this place.",
+)
+LINK_VERIFY = Subject(
+    name="link_verify",
+    pattern="site.{site}.link.verify",
+    carries=(link.VerifyAsked,),
+    replies=(link.Verified, answers.Problem),
+    producers=("cli",),
+    consumers=("sync-delta",),
+    summary="Compare with the other side, and mend on request.",
+)
+HISTORY = Subject(
+    name="history",
+    pattern="site.{site}.history.{kb}",
+    carries=(history.HistoryAsked,),
+    replies=(history.History, answers.Problem),
+    producers=("cli",),
+    consumers=("edge-inference",),
+    summary="The revisions that are held of a kb.",
+)
+REVISION = Subject(
+    name="revision",
+    pattern="site.{site}.revision.{kb}",
+    carries=(history.RevisionAsked,),
+    replies=(history.RevisionText, answers.Problem),
+    producers=("cli", "ingestor"),
+    consumers=("edge-inference",),
+    summary="One revision of a document in full.",
 )
 STATUS = Subject(
     name="status",
@@ -150,9 +269,22 @@ ALL: tuple[Subject, ...] = (
     DRAFT,
     KNOWLEDGE_CHUNK,
     KNOWLEDGE_DOCUMENT,
+    KNOWLEDGE_SHADOW,
+    WATERMARK,
+    OUTBOX_CHUNK,
+    OUTBOX_DOCUMENT,
+    ARTIFACT,
+    SYNC_REPORT,
+    SYNC_COMPARE,
+    SYNC_DOCUMENTS,
+    SYNC_ARTIFACT,
+    LINK_STATUS,
+    LINK_VERIFY,
     STATUS,
     ASK,
     SEARCH,
+    HISTORY,
+    REVISION,
     DEAD,
     CANARY,
 )

@@ -1,0 +1,1 @@
+"""Finds the items on which two replicas differ, by fingerprints of ranges."""

@@ -1,0 +1,1 @@
+"""Hub and sites as one description: server configurations, accounts, keys and certificates."""

@@ -1,0 +1,1 @@
+"""Carries what may leave over the link: gate, deltas, merge, watermarks, comparison."""
