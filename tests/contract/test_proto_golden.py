@@ -80,9 +80,9 @@ def test_golden_bytes_of_every_edition_still_decode(edition: golden.Edition) -> 
 @pytest.mark.parametrize("edition", EDITIONS, ids=lambda edition: edition.stem)
 def test_the_reference_msgpack_library_decodes_the_same_value(edition: golden.Edition) -> None:
     assert reference_decode(edition.body) == msgspec.msgpack.decode(edition.body)
-    assert reference_decode(edition.body) == msgspec.to_builtins(
-        codec.decode(edition.body, type(EXAMPLES[edition.short_name])), builtin_types=(bytes,)
-    )
+    ours = msgspec.to_builtins(codec.decode(edition.body, type(EXAMPLES[edition.short_name])), builtin_types=(bytes,))
+    # An old edition lacks the fields that came later, which decode to their defaults.
+    assert golden.contains(ours, reference_decode(edition.body))
 
 
 @pytest.mark.parametrize("edition", EDITIONS, ids=lambda edition: edition.stem)

@@ -28,6 +28,7 @@ class Subject:
     carries: tuple[type[Message], ...]
     replies: tuple[type[Message], ...] = ()
     stream: str = ""
+    """The stream that keeps it; `OUTBOX` stands for `OUTBOX_<place>`."""
     producers: tuple[str, ...]
     consumers: tuple[str, ...]
     summary: str
