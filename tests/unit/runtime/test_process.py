@@ -9,6 +9,7 @@ import signal
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
 
+from causeway.bus import AccessRefused
 from causeway.runtime import BadSettingError, ServiceSettings, StartRefused, run
 from causeway.runtime.logs import JsonFormatter
 from causeway.runtime.process import EXIT_REFUSED, Body
@@ -47,6 +48,24 @@ def test_a_refusal_at_the_start_says_the_mend(capsys: pytest.CaptureFixture[str]
 
     assert run("edge-inference", lambda: SETTINGS, lambda _: body) == EXIT_REFUSED
     assert "give the one that it was made with" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_refused_credentials_are_one_line_and_no_traceback(grouped: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    async def body(_: asyncio.Event) -> None:
+        error = AccessRefused("nats://127.0.0.1:4222")
+        raise ExceptionGroup("parts", [ExceptionGroup("inner", [error])]) if grouped else error
+
+    assert run("embedder", lambda: SETTINGS, lambda _: body) == EXIT_REFUSED
+    assert capsys.readouterr().err.startswith("embedder: nats://127.0.0.1:4222: nats-server refused these credentials")
+
+
+def test_another_error_is_not_taken_for_a_refusal() -> None:
+    async def body(_: asyncio.Event) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run("embedder", lambda: SETTINGS, lambda _: body)
 
 
 async def _unreached(_: asyncio.Event) -> None:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from causeway.bus import AccessRefused
 from causeway.runtime import logs
 from causeway.runtime.settings import BadSettingError, ServiceSettings
 
@@ -23,15 +24,27 @@ class StartRefused(RuntimeError):
 
 def run(service: str, settings: Callable[[], S], body: Callable[[S], Body]) -> int:
     """Run `body(settings)` until it returns or SIGTERM or SIGINT sets its stop event. Returns the exit code."""
+    refusals: list[Exception] = []
     try:
         value = settings()
         logs.configure(service, value.log_format, value.log_level)
         asyncio.run(_until_stopped(body(value)))
-    except (BadSettingError, StartRefused) as refusal:
-        sys.stderr.write(f"{service}: {refusal}\n")
+    except* (BadSettingError, StartRefused, AccessRefused) as group:
+        refusals += _leaves(group)
+    if refusals:
+        sys.stderr.write(f"{service}: {refusals[0]}\n")
         return EXIT_REFUSED
     logging.getLogger(service).info("stopped")
     return 0
+
+
+def _leaves(group: ExceptionGroup[Exception]) -> list[Exception]:
+    """What is in a group and the groups within it: a service starts its parts in task groups."""
+    return [
+        leaf
+        for inner in group.exceptions
+        for leaf in (_leaves(inner) if isinstance(inner, ExceptionGroup) else [inner])
+    ]
 
 
 async def _until_stopped(body: Body) -> None:
