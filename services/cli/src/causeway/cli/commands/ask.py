@@ -8,14 +8,13 @@ import typer
 from rich.markup import escape
 
 from causeway.cli.answer_text import answer_lines, citation_lines
-from causeway.cli.connection import Address, DataDir, Kb, PasswordFile, SiteName, Url, User, find_site
+from causeway.cli.connection import Address, Kb, Where, at_a_place
 from causeway.cli.console import STDOUT
 from causeway.cli.errors import UserError
 from causeway.cli.json_text import print_json
 from causeway.cli.kbs import require_kb
 from causeway.cli.messages import interface_language, label_language, say
 from causeway.cli.sessions import session
-from causeway.cli.site_folder import DEFAULT_FOLDER
 from causeway.proto.answers import QUESTION_CHARS_MAX, Answer, AnswerPart, PartKind, SearchMode
 
 Question = Annotated[str, typer.Argument(help="The question, in any language; - reads it from stdin.")]
@@ -34,7 +33,9 @@ def register(app: typer.Typer) -> None:
     app.command("search")(search)
 
 
+@at_a_place
 def ask(
+    where: Where,
     question: Question,
     kb: Kb,
     as_json: Json = False,
@@ -42,32 +43,24 @@ def ask(
     generate: Generate = True,
     lang: Lang = None,
     timeout: Timeout = 60.0,
-    url: Url = "",
-    data_dir: DataDir = DEFAULT_FOLDER,
-    site: SiteName = "",
-    user: User = "",
-    password_file: PasswordFile = None,
 ) -> None:
     """Ask a question. The instant answer comes first, the reworded one after it, then the sources and the times."""
-    address = find_site(url, data_dir, site, user, password_file)
+    address = where.address()
     asyncio.run(_ask(address, kb, checked_question(question), as_json, stream and not as_json, generate, lang, timeout))
 
 
+@at_a_place
 def search(
+    where: Where,
     question: Question,
     kb: Kb,
     as_json: Json = False,
     documents: Count = 10,
     mode: Mode = SearchMode.HYBRID,
     lang: Lang = None,
-    url: Url = "",
-    data_dir: DataDir = DEFAULT_FOLDER,
-    site: SiteName = "",
-    user: User = "",
-    password_file: PasswordFile = None,
 ) -> None:
     """Show the passages that fit a question best, one for each document, without an answer."""
-    address = find_site(url, data_dir, site, user, password_file)
+    address = where.address()
     asyncio.run(_search(address, kb, checked_question(question), as_json, documents, mode, lang))
 
 

@@ -1,6 +1,7 @@
 """`causeway dead-letters`: what could not be processed, with the reason; to be replayed or discarded."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -8,13 +9,12 @@ import typer
 from rich.table import Table
 
 from causeway.bus import ObjectMissing
-from causeway.bus.dead_letters import DeadEntry
-from causeway.cli.connection import Address, DataDir, PasswordFile, SiteName, Url, User, find_site
+from causeway.bus.dead_letters import DeadEntry, DeadLetters
+from causeway.cli.connection import Address, Where, at_a_place
 from causeway.cli.console import STDOUT
 from causeway.cli.errors import UserError
 from causeway.cli.json_text import print_json
 from causeway.cli.sessions import session
-from causeway.cli.site_folder import DEFAULT_FOLDER
 
 Numbers = Annotated[list[int] | None, typer.Argument(help="Numbers from `dead-letters list`.")]
 Number = Annotated[int, typer.Argument(help="Number from `dead-letters list`.")]
@@ -34,17 +34,14 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="dead-letters")
 
 
+@at_a_place
 def list_letters(
+    where: Where,
     limit: Limit = 100,
     as_json: Json = False,
-    url: Url = "",
-    data_dir: DataDir = DEFAULT_FOLDER,
-    site: SiteName = "",
-    user: User = "",
-    password_file: PasswordFile = None,
 ) -> None:
     """List dead letters, oldest first."""
-    entries = asyncio.run(_entries(find_site(url, data_dir, site, user, password_file), limit))
+    entries = asyncio.run(_entries(where.address(), limit))
     if as_json:
         print_json([_as_dict(entry) for entry in entries])
         return
@@ -64,46 +61,27 @@ def list_letters(
     STDOUT.print("Mend the cause, then: causeway dead-letters replay NUMBER (or --all).")
 
 
+@at_a_place
 def show(
+    where: Where,
     number: Number,
-    url: Url = "",
-    data_dir: DataDir = DEFAULT_FOLDER,
-    site: SiteName = "",
-    user: User = "",
-    password_file: PasswordFile = None,
 ) -> None:
     """Show one dead letter as JSON: reason, headers, and the beginning of the body."""
-    address = find_site(url, data_dir, site, user, password_file)
+    address = where.address()
     print_json(_as_dict(asyncio.run(_entry(address, number)), whole=True))
 
 
-def replay(
-    numbers: Numbers = None,
-    every: Every = False,
-    url: Url = "",
-    data_dir: DataDir = DEFAULT_FOLDER,
-    site: SiteName = "",
-    user: User = "",
-    password_file: PasswordFile = None,
-) -> None:
+@at_a_place
+def replay(where: Where, numbers: Numbers = None, every: Every = False) -> None:
     """Send dead letters back to where they came from."""
-    address = find_site(url, data_dir, site, user, password_file)
-    count = asyncio.run(_each(address, numbers or [], every, replayed=True))
+    count = asyncio.run(_each(where.address(), numbers or [], every, DeadLetters.replay))
     STDOUT.print(f"{count} replayed; `causeway status` shows what becomes of them.")
 
 
-def discard(
-    numbers: Numbers = None,
-    every: Every = False,
-    url: Url = "",
-    data_dir: DataDir = DEFAULT_FOLDER,
-    site: SiteName = "",
-    user: User = "",
-    password_file: PasswordFile = None,
-) -> None:
+@at_a_place
+def discard(where: Where, numbers: Numbers = None, every: Every = False) -> None:
     """Remove dead letters for good."""
-    address = find_site(url, data_dir, site, user, password_file)
-    count = asyncio.run(_each(address, numbers or [], every, replayed=False))
+    count = asyncio.run(_each(where.address(), numbers or [], every, DeadLetters.discard))
     STDOUT.print(f"{count} discarded.")
 
 
@@ -120,7 +98,9 @@ async def _entry(address: Address, number: int) -> DeadEntry:
             raise _no_such(number) from error
 
 
-async def _each(address: Address, numbers: list[int], every: bool, *, replayed: bool) -> int:
+async def _each(
+    address: Address, numbers: list[int], every: bool, act: Callable[[DeadLetters, int], Awaitable[object]]
+) -> int:
     if every == bool(numbers):
         raise UserError("which dead letters?", "Give their numbers, or --all.")
     async with session(address) as client:
@@ -131,7 +111,7 @@ async def _each(address: Address, numbers: list[int], every: bool, *, replayed: 
                 await letters.entry(number)
             except ObjectMissing as error:
                 raise _no_such(number) from error
-            await (letters.replay(number) if replayed else letters.discard(number))
+            await act(letters, number)
     return len(chosen)
 
 

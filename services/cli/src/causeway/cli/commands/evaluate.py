@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 
 from causeway.cli.commands.up import read_config
-from causeway.cli.connection import Address, PasswordFile, SiteName, Url, User, find_site
+from causeway.cli.connection import Address, Where, find_site, perhaps_at_a_place
 from causeway.cli.console import STDERR, STDOUT
 from causeway.cli.evaluation.runs import run_answers, run_parsing, run_retrieval
 from causeway.cli.evaluation.sets import FORMATS, Fields, load_parse_cases, load_set
@@ -38,9 +38,6 @@ Modes = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", help="Chooses the third of the passages that is withheld.")]
 Config = Annotated[Path | None, typer.Option("--config", "-c", help="site.yaml of the temporary site.")]
-RunningSiteFolder = Annotated[
-    Path | None, typer.Option("--data-dir", help="Use the site that runs in this folder, not a temporary one.")
-]
 Json = Annotated[bool, typer.Option("--json", help="The numbers as JSON, and nothing else on stdout.")]
 Numbers = Mapping[str, Any]
 Work = Callable[[SiteRun], Awaitable[Numbers]]
@@ -61,7 +58,9 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="eval", short_help="Measure a site on a public set, through its own services.")
 
 
+@perhaps_at_a_place
 def retrieval(
+    where: Where,
     data: Data,
     question_field: QuestionField = "question",
     passage_field: PassageField = "text",
@@ -70,11 +69,6 @@ def retrieval(
     modes: Modes = None,
     config: Config = None,
     as_json: Json = False,
-    url: Url = "",
-    data_dir: RunningSiteFolder = None,
-    site: SiteName = "",
-    user: User = "",
-    password_file: PasswordFile = None,
 ) -> None:
     """r_at_1: the first document is a relevant one. mrr_at_10: 1 over the rank of the first relevant one.
     ndcg_at_10: discounted gain, every relevant document counting 1. For hybrid; bm25 and dense alone beside it."""
@@ -84,12 +78,14 @@ def retrieval(
         lambda run: run_retrieval(run, loaded, chosen),
         _kb(loaded.name, passage_field),
         config,
-        _address(url, data_dir, site, user, password_file),
+        where.address_if_named(),
         as_json,
     )
 
 
+@perhaps_at_a_place
 def answer(
+    where: Where,
     data: Data,
     question_field: QuestionField = "question",
     passage_field: PassageField = "text",
@@ -98,11 +94,6 @@ def answer(
     seed: Seed = 7,
     config: Config = None,
     as_json: Json = False,
-    url: Url = "",
-    data_dir: RunningSiteFolder = None,
-    site: SiteName = "",
-    user: User = "",
-    password_file: PasswordFile = None,
 ) -> None:
     """With all passages published: holds_answer, the share of questions whose instant answer contains a gold answer
     (letters and digits compared); em and f1, of the final answer (the local model's, where one is configured);
@@ -114,20 +105,17 @@ def answer(
         lambda run: run_answers(run, loaded, seed),
         _kb(loaded.name, passage_field),
         config,
-        _address(url, data_dir, site, user, password_file),
+        where.address_if_named(),
         as_json,
     )
 
 
+@perhaps_at_a_place
 def parse(
+    where: Where,
     data: Data,
     config: Config = None,
     as_json: Json = False,
-    url: Url = "",
-    data_dir: RunningSiteFolder = None,
-    site: SiteName = "",
-    user: User = "",
-    password_file: PasswordFile = None,
 ) -> None:
     """Of the files that need no OCR and no password: documents, how many; complete, how many of them contain every
     phrase of must_contain; phrase_recall, the mean share of phrases found in the text of their chunks; failed, how many
@@ -138,7 +126,7 @@ def parse(
         lambda run: run_parsing(run, cases, name),
         _kb(name, "files"),
         config,
-        _address(url, data_dir, site, user, password_file),
+        where.address_if_named(),
         as_json,
     )
 
@@ -146,12 +134,6 @@ def parse(
 def _kb(name: str, field: str) -> str:
     plain = re.sub(r"[^a-z0-9_-]+", "-", f"eval-{name}-{field}".lower())
     return plain[:63]
-
-
-def _address(url: str, data_dir: Path | None, site: str, user: str, password_file: Path | None) -> Address | None:
-    if url:
-        return find_site(url, site=site, user=user, password_file=password_file)
-    return find_site("", data_dir) if data_dir is not None else None
 
 
 def _run(work: Work, kb: str, config: Path | None, address: Address | None, as_json: bool) -> None:

@@ -10,7 +10,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from watchfiles import awatch
 
-from causeway.cli.connection import Address, DataDir, Kb, PasswordFile, SiteName, Url, User, find_site
+from causeway.cli.connection import Address, Kb, Where, at_a_place
 from causeway.cli.console import STDERR, STDOUT
 from causeway.cli.errors import BadPathError
 from causeway.cli.folder_scan import FoundFile, differences, scan
@@ -19,7 +19,6 @@ from causeway.cli.kbs import check_kb_name
 from causeway.cli.publication import Publication
 from causeway.cli.publishing import Publisher, items_of
 from causeway.cli.sessions import session
-from causeway.cli.site_folder import DEFAULT_FOLDER
 from causeway.proto.documents import Residency
 
 Paths = Annotated[list[Path], typer.Argument(help="Files and folders; folders with all that is below them.")]
@@ -43,7 +42,9 @@ def register(app: typer.Typer) -> None:
     app.command("publish")(publish)
 
 
+@at_a_place
 def publish(
+    where: Where,
     paths: Paths,
     kb: Kb,
     residency: Residence = Residency.RESTRICTED,
@@ -53,18 +54,13 @@ def publish(
     wait: Wait = True,
     timeout: WaitS = 3_600.0,
     as_json: Json = False,
-    url: Url = "",
-    data_dir: DataDir = DEFAULT_FOLDER,
-    site: SiteName = "",
-    user: User = "",
-    password_file: PasswordFile = None,
 ) -> int:
     """Publish files and folders. A document's id is its path relative to the folder; again makes a new revision."""
     check_kb_name(kb)
     files = scan(paths, prefix)
     if not files and not watch and not delete_missing:
         raise BadPathError(f"there is no file in {', '.join(map(str, paths))}", "Hidden files are left out.")
-    address = find_site(url, data_dir, site, user, password_file)
+    address = where.address()
     job = _Job(paths, prefix, kb, residency, timeout if wait else 0.0, delete_missing, as_json)
     return asyncio.run(job.run(address, files, watch))
 

@@ -5,13 +5,12 @@ from typing import Annotated, Any
 
 import typer
 
-from causeway.cli.connection import Address, DataDir, PasswordFile, SiteName, Url, User, find_site
+from causeway.cli.connection import Address, Where, at_a_place
 from causeway.cli.console import STDOUT
 from causeway.cli.http_get import http_get
 from causeway.cli.json_text import print_json
 from causeway.cli.kbs import check_kb_name, require_kb
 from causeway.cli.sessions import session
-from causeway.cli.site_folder import DEFAULT_FOLDER
 from causeway.cli.status_text import StreamState, counts, documents_table, failed_table, streams_table, unfinished
 from causeway.cli.streams_state import read_streams
 from causeway.proto.documents import DocumentStatus, State
@@ -26,20 +25,17 @@ def register(app: typer.Typer) -> None:
     app.command("status")(status)
 
 
+@at_a_place
 def status(
+    where: Where,
     kb: Kb = "",
     documents: Documents = False,
     as_json: Json = False,
-    url: Url = "",
-    data_dir: DataDir = DEFAULT_FOLDER,
-    site: SiteName = "",
-    user: User = "",
-    password_file: PasswordFile = None,
 ) -> None:
     """Show how a site is: its documents, streams, processes and dead letters."""
     if kb:
         check_kb_name(kb)
-    address = find_site(url, data_dir, site, user, password_file)
+    address = where.address()
     asyncio.run(_status(address, kb, documents, as_json))
 
 
