@@ -11,6 +11,8 @@ from causeway.proto.codec import Message
 
 HUB = "hub"
 """The name of the place at the other end of every link; no site may have it."""
+OUTBOX = "OUTBOX"
+"""What `stream` says of the subjects that cross the link: `streams.outbox` has the name with the place in it."""
 SITE_NAME = re.compile(r"^[a-z0-9][a-z0-9-]{0,30}$")
 _KB_NAME = re.compile(documents.KB_NAME)
 
@@ -123,7 +125,7 @@ OUTBOX_CHUNK = Subject(
     name="outbox_chunk",
     pattern="site.{site}.outbox.{kb}.chunk.{key}",
     carries=(outbox.ChunkShared,),
-    stream="OUTBOX",
+    stream=OUTBOX,
     producers=("sync-delta",),
     consumers=("sync-delta",),
     summary="A chunk on its way over the link; the key is its number.",
@@ -132,7 +134,7 @@ OUTBOX_DOCUMENT = Subject(
     name="outbox_document",
     pattern="site.{site}.outbox.{kb}.document.{key}",
     carries=(outbox.DocumentShared,),
-    stream="OUTBOX",
+    stream=OUTBOX,
     producers=("sync-delta",),
     consumers=("sync-delta",),
     summary="A document on its way over the link, after its chunks.",
@@ -141,7 +143,7 @@ ARTIFACT = Subject(
     name="artifact",
     pattern="site.{site}.artifact.{key}",
     carries=(outbox.ArtifactOffered,),
-    stream="OUTBOX",
+    stream=OUTBOX,
     producers=("cli",),
     consumers=("sync-delta",),
     summary="The newest version of an artifact that the hub offers; the key is kind and name.",

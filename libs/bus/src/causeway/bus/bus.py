@@ -15,7 +15,7 @@ from causeway.bus.calls import BusCalls
 from causeway.bus.connection import EdgeClient
 from causeway.bus.consuming import BatchHandler, Consumption
 from causeway.bus.errors import AccessRefused, NotConnected, StreamMissing
-from causeway.bus.following import Following, LogHandler, Position
+from causeway.bus.following import Following, LogHandler, Position, Undecodable
 from causeway.bus.health import ConsumerHealth, Health, judge
 from causeway.bus.metrics import bus_metrics
 from causeway.bus.outcomes import RetryPolicy
@@ -189,9 +189,10 @@ class Bus(BusCalls):
         batch_max: int = 500,
         on_caught_up: Callable[[], Awaitable[None]] | None = None,
         on_reset: Callable[[Position], Awaitable[None]] | None = None,
+        on_undecodable: Undecodable | None = None,
     ) -> Following:
         """Read a log in order. `from_seq` is asked at each (re)start for what is applied; an exception of the handler
-        starts again from there."""
+        starts again from there. What can not be decoded is skipped, once `on_undecodable` has taken care of it."""
         following = Following(
             self,
             stream,
@@ -202,6 +203,7 @@ class Bus(BusCalls):
             batch_max=batch_max,
             on_caught_up=on_caught_up,
             on_reset=on_reset,
+            on_undecodable=on_undecodable,
         )
         self._followings.append(following)
         self._launch(following)

@@ -15,7 +15,7 @@ from causeway.bus.publishing import Publishing
 from causeway.bus.requesting import Requesting
 from causeway.bus.scanning import last_seq, scan
 from causeway.bus.settings import BusSettings
-from causeway.proto import Message, documents, subjects
+from causeway.proto import Message, documents, streams, subjects
 from causeway.proto.codec import M
 
 
@@ -123,5 +123,7 @@ class BusCalls:
 
 
 def _carried(stream: str) -> tuple[type[Message], ...]:
-    rows = [row.carries for row in subjects.ALL if row.stream == stream]
+    across = stream == streams.INBOX.name or stream.startswith(f"{subjects.OUTBOX}_")
+    name = subjects.OUTBOX if across else stream
+    rows = [row.carries for row in subjects.ALL if row.stream == name]
     return tuple(dict.fromkeys(kind for carries in rows for kind in carries))

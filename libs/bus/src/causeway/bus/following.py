@@ -29,6 +29,7 @@ IDLE_S = 10.0
 PAUSE_S = (0.1, 0.5, 2.0, 5.0)
 INACTIVE_S = 120.0
 LogHandler = Callable[[list[Delivery]], Awaitable[None]]
+Undecodable = Callable[[Msg, str], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,7 @@ class Following:
         batch_max: int,
         on_caught_up: Callable[[], Awaitable[None]] | None,
         on_reset: Callable[[Position], Awaitable[None]] | None,
+        on_undecodable: Undecodable | None = None,
     ) -> None:
         self._bus = bus
         self.stream = stream
@@ -64,6 +66,7 @@ class Following:
         self._batch_max = batch_max
         self._on_caught_up = on_caught_up
         self._on_reset = on_reset
+        self._on_undecodable = on_undecodable
         self._labels = (bus.settings.service, stream)
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
@@ -159,8 +162,8 @@ class Following:
             raise ConsumerLost(f"{info.delivered.consumer_seq} were sent, {expected - 1} arrived")
 
     async def _apply(self, raws: list[Msg]) -> None:
-        deliveries = [decoded for raw in raws if (decoded := self._decoded(raw)) is not None]
         async with self._busy:
+            deliveries = [decoded for raw in raws if (decoded := await self._decoded(raw)) is not None]
             if deliveries:
                 self._bus.metrics.batch_size.labels(*self._labels).observe(len(deliveries))
                 await self._handler(deliveries)
@@ -171,10 +174,12 @@ class Following:
         if not last.num_pending:
             await self._at_end()
 
-    def _decoded(self, raw: Msg) -> Delivery | None:
+    async def _decoded(self, raw: Msg) -> Delivery | None:
         try:
             return delivery_of(raw, self._types)
         except UndecodableError as error:
+            if self._on_undecodable is not None:
+                await self._on_undecodable(raw, str(error))
             self._bus.metrics.follow_skipped.labels(*self._labels).inc()
             about = {"stream": self.stream, "seq": raw.metadata.sequence.stream, "reason": str(error)}
             log.error("undecodable message in a log, skipped", extra=about)

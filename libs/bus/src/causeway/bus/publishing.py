@@ -26,7 +26,7 @@ from causeway.bus.errors import (
 from causeway.bus.metrics import BusMetrics
 from causeway.bus.settings import BusSettings
 from causeway.bus.telemetry import row_of
-from causeway.proto import Message, encode, headers
+from causeway.proto import Message, encode, headers, streams, subjects
 
 HEADER_BYTES_RESERVED = 4096
 RETRY_PAUSE_S = 0.1
@@ -163,7 +163,8 @@ def _stream_of(subject: str) -> str:
     row = row_of(subject)
     if row is None or not row.stream:
         raise StreamMissing(f"subject {subject!r} is kept in no stream of the registry")
-    return row.stream
+    # An outbox carries the name of its place, which is the second token of its subjects.
+    return streams.outbox(subject.split(".")[1]).name if row.stream == subjects.OUTBOX else row.stream
 
 
 def _final(error: Exception, subject: str, stream: str, size: int) -> BusError | None:
