@@ -2,7 +2,7 @@
 
 import hashlib
 
-from causeway.proto import chunks, codec, history, knowledge, link, outbox
+from causeway.proto import chunks, codec, documents, history, knowledge, link, outbox
 
 _CHUNK_ID = bytes(range(16))
 _DOCUMENT_KEY = bytes(range(16, 32))
@@ -56,6 +56,7 @@ def _outbox(manifest: chunks.Manifest) -> tuple[codec.Message, ...]:
             kind=outbox.ArtifactKind.CALIBRATION,
             name="handbook",
             version="2026-01",
+            filename="handbook.json",
             object_name="calibration/handbook/2026-01",
             size_bytes=5_000_000_000,
             sha256=hashlib.sha256(b"artifact").hexdigest(),
@@ -151,13 +152,21 @@ def _history(manifest: chunks.Manifest) -> tuple[codec.Message, ...]:
         chunks=2,
         current=True,
         sibling_of="hub",
+        shadowed_by="hub",
+        earlier_gone=True,
     )
     text = history.ChunkText(chunk_id=_CHUNK_ID, language="zh", context="第二章 › 利率", text="贷款利率不得高于合同。")
     return (
         history.HistoryAsked(kb="handbook", document_id="policies/贷款-2025.pdf", revisions_max=300, before=70_000),
-        history.History(kb="handbook", revisions=[entry], next_before=300),
+        history.History(kb="handbook", revisions=[entry], next_before=300, complete_from=300),
         history.RevisionAsked(
             kb="handbook", document_id="policies/贷款-2025.pdf", revision=_REVISION, at_seq=300, origin="branch-1"
         ),
-        history.RevisionText(manifest=manifest, origin="branch-1", chunks=[text]),
+        history.RevisionText(
+            manifest=manifest,
+            origin="branch-1",
+            chunks=[text],
+            standing_residency=documents.Residency.PUBLIC,
+            last=False,
+        ),
     )

@@ -1,7 +1,7 @@
 """What crosses the link: chunks by number, documents as runs of those numbers, and offers of artifacts."""
 
 import enum
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
@@ -62,14 +62,22 @@ class ArtifactKind(enum.StrEnum):
     FILE = "file"
 
 
+ArtifactName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+ArtifactVersion = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+
+
 class ArtifactOffered(Message, frozen=True, kw_only=True):
-    """A version of an artifact that sites may fetch, as one file (a folder travels as tar)."""
+    """A version of an artifact that sites may fetch, as one file; a `filename` that ends in .tar is a folder's.
+
+    `withdrawn` sends the sites back to the version that they had before.
+    """
 
     type_name: ClassVar[str] = "io.causeway.artifact_offered.v1"
 
     kind: ArtifactKind
-    name: str
-    version: str
+    name: ArtifactName
+    version: ArtifactVersion
+    filename: str
     object_name: str
     size_bytes: int
     sha256: str

@@ -41,6 +41,46 @@ class Bucket:
     summary: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A stream of the other side of the link that is brought into one here: all of it, or one kind of subject.
+
+    `api` is how the other side's JetStream is called from this account; `deliver` begins the subjects that it sends to.
+    """
+
+    stream: str
+    filter_subject: str = ""
+    api: str
+    deliver: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A stream of the other side of the link, copied into one of this side.
+
+    `api_prefix` and `deliver_subject` are what this side may use of the other's accounts. Where `consumer` is named,
+    it was made by the owner of the stream (a `Feed`), which says what it carries; else this side makes its own as it
+    needs it. `owner` replaces the place in every subject, so that nobody can speak for another.
+    """
+
+    stream: str
+    api_prefix: str
+    deliver_subject: str
+    subjects: str
+    consumer: str = ""
+    owner: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feed:
+    """A consumer that the owner of a stream makes for one `Source` of another place."""
+
+    stream: str
+    consumer: str
+    deliver_subject: str
+    subjects: str
+
+
 DOCUMENTS = Stream(
     name="DOCUMENTS",
     subjects=("site.*.document.*",),
