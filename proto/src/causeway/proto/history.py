@@ -26,8 +26,8 @@ class RevisionEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One line of a log. `seq` is where the log stood when the revision took effect: the epoch to travel back to; it
     is 0 for what took effect in a log that has been made anew since.
 
-    `current` is the newest revision of its origin. Where that gives way to another origin's, `shadowed_by` names it, and
-    so does `sibling_of` if neither place knew of the other's. `earlier_gone` says of the oldest revision held of a
+    `current` is the newest revision of its origin. Where that gives way to another origin's, `shadowed_by` names it,
+    and so does `sibling_of` if neither place knew of the other's. `earlier_gone` says of the oldest revision held of a
     document that there were earlier ones.
     """
 
@@ -49,7 +49,8 @@ class RevisionEntry(msgspec.Struct, frozen=True, kw_only=True):
 class History(Message, frozen=True, kw_only=True):
     """The revisions asked for; `next_before` is 0 at the end.
 
-    From the epoch `complete_from` on, every revision that took effect was seen; before it the log may have forgotten some.
+    From the epoch `complete_from` on, every revision that took effect was seen; of before, the log may have forgotten
+    some.
     """
 
     type_name: ClassVar[str] = "io.causeway.history.v1"
