@@ -43,19 +43,6 @@ class Bucket:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A stream of the other side of the link that is brought into one here: all of it, or one kind of subject.
-
-    `api` is how the other side's JetStream is called from this account; `deliver` begins the subjects that it sends to.
-    """
-
-    stream: str
-    filter_subject: str = ""
-    api: str
-    deliver: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
     """A stream of the other side of the link, copied into one of this side.
 
     `api_prefix` and `deliver_subject` are what this side may use of the other's accounts. Where `consumer` is named,
@@ -116,6 +103,14 @@ KNOWLEDGE = Stream(
     summary="Chunks with vectors, manifests, shadows and watermarks, of this place and of every place that it hears "
     "from: the truth that replicas rebuild from.",
 )
+VECTORS = Stream(
+    name="VECTORS",
+    subjects=("site.*.vector.*.*.*",),
+    per_subject_max=1,
+    bytes_max=4 * GIB,
+    summary="Vectors of chunks of KNOWLEDGE in another space than they stand there: what a re-embedding has made so "
+    "far, and what came over the link in a space that is not this place's.",
+)
 STATUS = Stream(
     name="STATUS",
     subjects=("site.*.status.*.*",),
@@ -160,7 +155,7 @@ def outbox(place: str) -> Stream:
     )
 
 
-ALL_SITE: tuple[Stream, ...] = (DOCUMENTS, CHUNKS, DRAFTS, KNOWLEDGE, STATUS, DEAD, CANARY)
+ALL_SITE: tuple[Stream, ...] = (DOCUMENTS, CHUNKS, DRAFTS, KNOWLEDGE, VECTORS, STATUS, DEAD, CANARY)
 
 BODIES = Bucket(
     name="BODIES",

@@ -95,8 +95,8 @@ async def _declare_one(js: EdgeJetStream, config: api.StreamConfig) -> str:
     except nats.js.errors.NotFoundError:
         await js.add_stream(config)
         return "created"
-    # The first sequence belongs to the creation of a stream; a later declare must not move it.
-    merged = config.evolve(first_seq=existing.first_seq, metadata=existing.metadata)
+    # The first sequence belongs to the creation of a stream, and sources to the link: a later declare moves neither.
+    merged = config.evolve(first_seq=existing.first_seq, metadata=existing.metadata, sources=existing.sources)
     if _same(merged, existing):
         return "unchanged"
     await js.update_stream(merged)
