@@ -11,6 +11,7 @@ _PARAMETERS: dict[str, str] = {
     "site": "The site: lower-case letters, digits and -, at most 31 characters.",
     "kb": "The knowledge base: lower-case letters, digits, - and _, at most 63 characters.",
     "key": "The key that a compacted log keeps the last message of, or the service that gave up.",
+    "space": "The embedding space of a model: BLAKE2b-32 of its id, in hex.",
 }
 _HEADER_NOTES: dict[str, str] = {
     headers.MSG_ID: "Deterministic: the same event always has the same id, and the stream stores it once.",

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from causeway.proto import chunks, codec, documents, history, knowledge, link, outbox
+from causeway.proto import chunks, codec, documents, history, knowledge, link, outbox, space
 
 _CHUNK_ID = bytes(range(16))
 _DOCUMENT_KEY = bytes(range(16, 32))
@@ -14,12 +14,19 @@ _STAMP = knowledge.Stamp(wall_ms=_AT_UNIX_MS, counter=1, origin="branch-1", seen
 
 def examples(manifest: chunks.Manifest) -> tuple[codec.Message, ...]:
     """One of each type, every field set; `manifest` has places and no stamp."""
-    return (*_knowledge(manifest), *_outbox(manifest), *_requests(), *_operators(), *_history(manifest))
+    return (*_knowledge(manifest), *_outbox(manifest), *_requests(), *_operators(), *_space(), *_history(manifest))
 
 
 def _knowledge(manifest: chunks.Manifest) -> tuple[codec.Message, ...]:
     return (
         knowledge.DocumentRevised(manifest=manifest, stamp=_STAMP),
+        knowledge.ChunkReembedded(
+            kb="handbook",
+            chunk_id=_CHUNK_ID,
+            model="multilingual-e5-small-fp32",
+            dims=2,
+            vector_f16=bytes((0, 60, 0, 0)),
+        ),
         knowledge.DocumentShadowed(
             kb="handbook",
             document_id="policies/贷款-2025.pdf",
@@ -30,6 +37,26 @@ def _knowledge(manifest: chunks.Manifest) -> tuple[codec.Message, ...]:
             concurrent=True,
         ),
         knowledge.Watermark(origin="branch-1", outbox_seq=300, inbox_seq=70_000, inbox_created_ns=_AT_UNIX_MS * 10**6),
+    )
+
+
+def _space() -> tuple[codec.Message, ...]:
+    return (
+        space.SpaceAsked(action=space.SpaceAction.START, model="multilingual-e5-small", precision="fp32"),
+        space.SpaceStatus(
+            phase=space.SpacePhase.EMBEDDING,
+            model="multilingual-e5-small",
+            precision="int8",
+            next_model="multilingual-e5-small",
+            next_precision="fp32",
+            chunks_total=70_000,
+            chunks_done=300,
+            documents_total=5_000,
+            documents_done=20,
+            lag=69_700,
+            eta_s=1_800.5,
+            reason="it was killed",
+        ),
     )
 
 

@@ -38,6 +38,18 @@ class ChunkEmbedded(Message, frozen=True, kw_only=True):
     vector_f16: bytes
 
 
+class ChunkReembedded(Message, frozen=True, kw_only=True):
+    """Another vector of a chunk of this log, made at this place by another model; the rest of it is as it stands."""
+
+    type_name: ClassVar[str] = "io.causeway.chunk_reembedded.v1"
+
+    kb: Kb
+    chunk_id: bytes
+    model: str
+    dims: int
+    vector_f16: bytes
+
+
 class DocumentRevised(Message, frozen=True, kw_only=True):
     """A revision, published after all its chunks. `manifest.deleted` makes it a tombstone."""
 

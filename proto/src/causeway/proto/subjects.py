@@ -3,10 +3,11 @@
 Site and kb are the only variable tokens, because metrics use subjects as labels; the compacted logs end in a key.
 """
 
+import hashlib
 import re
 from dataclasses import dataclass
 
-from causeway.proto import answers, chunks, dead, documents, history, knowledge, link, outbox
+from causeway.proto import answers, chunks, dead, documents, history, knowledge, link, outbox, space
 from causeway.proto.codec import Message
 
 HUB = "hub"
@@ -23,7 +24,7 @@ class BadNameError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """One row of the registry. `pattern` has {site}, {kb} and, in compacted logs, {key}."""
+    """One row of the registry. `pattern` has {site}, {kb} and, in compacted logs, {key}; {space} is a model's."""
 
     name: str
     pattern: str
@@ -35,13 +36,13 @@ class Subject:
     consumers: tuple[str, ...]
     summary: str
 
-    def at(self, site: str, kb: str = "*", key: str = "*") -> str:
+    def at(self, site: str, kb: str = "*", key: str = "*", space: str = "*") -> str:
         """The subject of a site, of one kb or all (`*`).
 
         Raises:
             BadNameError: a name that can not be a subject token.
         """
-        return self.pattern.format(site=checked_site(site), kb=checked_kb(kb), key=key)
+        return self.pattern.format(site=checked_site(site), kb=checked_kb(kb), key=key, space=space)
 
 
 def checked_site(site: str) -> str:
@@ -56,6 +57,11 @@ def checked_kb(kb: str) -> str:
     if kb != "*" and not _KB_NAME.fullmatch(kb):
         raise BadNameError(f"knowledge base {kb!r} can not be a name: {BadNameError.__doc__}")
     return kb
+
+
+def space_token(model_id: str) -> str:
+    """The embedding space of a model as a subject token."""
+    return hashlib.blake2b(model_id.encode(), digest_size=4).hexdigest()
 
 
 DOCUMENT = Subject(
@@ -120,6 +126,24 @@ WATERMARK = Subject(
     producers=("sync-delta",),
     consumers=("edge-inference", "sync-delta"),
     summary="How far what a place shares has come into this log; the site token is that place.",
+)
+VECTOR = Subject(
+    name="vector",
+    pattern="site.{site}.vector.{kb}.{space}.{key}",
+    carries=(knowledge.ChunkReembedded,),
+    stream="VECTORS",
+    producers=("embedder",),
+    consumers=("edge-inference", "ingestor"),
+    summary="A vector of another space for a chunk of KNOWLEDGE; the site token is the chunk's origin.",
+)
+SPACE = Subject(
+    name="space",
+    pattern="site.{site}.space",
+    carries=(space.SpaceAsked,),
+    replies=(space.SpaceStatus, answers.Problem),
+    producers=("cli",),
+    consumers=("cli",),
+    summary="Change the embedding model of a place, answered by its supervisor.",
 )
 OUTBOX_CHUNK = Subject(
     name="outbox_chunk",
@@ -274,6 +298,7 @@ ALL: tuple[Subject, ...] = (
     KNOWLEDGE_DOCUMENT,
     KNOWLEDGE_SHADOW,
     WATERMARK,
+    VECTOR,
     OUTBOX_CHUNK,
     OUTBOX_DOCUMENT,
     ARTIFACT,
@@ -288,6 +313,7 @@ ALL: tuple[Subject, ...] = (
     SEARCH,
     HISTORY,
     REVISION,
+    SPACE,
     DEAD,
     CANARY,
 )

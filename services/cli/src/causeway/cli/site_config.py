@@ -10,7 +10,7 @@ from causeway.proto.subjects import SITE_NAME
 
 SERVICES = ("ingestor", "embedder", "edge-inference")
 # The streams reserve this much between them, and nats-server refuses to declare what it can not reserve.
-STORE_GB_MIN = 40
+STORE_GB_MIN = 48
 
 
 @dataclass(frozen=True, kw_only=True)
