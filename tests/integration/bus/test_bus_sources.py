@@ -62,6 +62,32 @@ async def test_what_a_source_brings_is_in_the_name_of_its_owner_whatever_its_sub
         assert not await set_sources(bus, "INBOX", [source("site.*.outbox.*.*.*", owner="other")])
 
 
+async def test_sources_that_a_killed_kick_took_away_are_put_back_by_the_next_one(
+    nats_server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Bus(settings(nats_server)) as bus:
+        await declare(bus, PLACE, fresh=True, buckets=())
+        await set_sources(bus, "INBOX", [source("site.*.outbox.*.*.*", owner="other"), source(FILTERS[0])])
+        before = await read_sources(bus, "INBOX")
+        update, calls = bus.broker.js.update_stream, 0
+
+        async def killed(*given: object, **more: object) -> object:
+            nonlocal calls
+            calls += 1
+            if calls == 2:
+                raise KeyboardInterrupt
+            return await update(*given, **more)  # type: ignore[arg-type]
+
+        with monkeypatch.context() as patched:
+            patched.setattr(bus.broker.js, "update_stream", killed)
+            with pytest.raises(KeyboardInterrupt):
+                await kick(bus, "INBOX")
+        assert await read_sources(bus, "INBOX") == ()
+        assert await kick(bus, "INBOX") == 2
+        assert [state.subjects for state in await read_sources(bus, "INBOX")] == [state.subjects for state in before]
+        assert "causeway" not in str((await bus.broker.js.stream_info("INBOX")).config.metadata)
+
+
 async def test_declaring_again_leaves_the_sources_of_a_stream_as_they_are(nats_server: NatsServer) -> None:
     async with Bus(settings(nats_server)) as bus:
         await declare(bus, PLACE, fresh=True, buckets=())

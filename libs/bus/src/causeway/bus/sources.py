@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FEED_HEARTBEAT_S = 1.0
 FEED_IN_FLIGHT_MAX = 1_000
+_KICKED = "causeway.kicked_sources"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,14 +85,19 @@ async def kick(bus: "Bus", stream: str) -> int:
     """Take all sources away and put them back, so that each is asked for at once and not when its backoff ends.
     Returns how many there are.
 
-    A crash in between leaves the stream without sources: whoever declares it sets them again.
+    The sources are kept in the stream's metadata meanwhile: after a crash in between, the next kick puts them back.
     """
     config = await _config(bus, stream)
-    sources = list(config.sources or [])
+    sources = list(config.sources or []) or _kept(config)
     if sources:
-        await _update(bus, config, [])
+        await _update(bus, config, [], kept=sources)
         await _update(bus, config, sources)
     return len(sources)
+
+
+def _kept(config: api.StreamConfig) -> list[api.StreamSource]:
+    kept = (config.metadata or {}).get(_KICKED)
+    return [api.StreamSource.from_response(one) for one in msgspec.json.decode(kept)] if kept else []
 
 
 def stream_source(one: Source) -> api.StreamSource:
@@ -178,8 +184,19 @@ async def _config(bus: "Bus", stream: str) -> api.StreamConfig:
         raise DeclareRefused(f"stream {stream}: {error.description}") from error
 
 
-async def _update(bus: "Bus", config: api.StreamConfig, sources: list[api.StreamSource]) -> None:
+async def _update(
+    bus: "Bus", config: api.StreamConfig, sources: list[api.StreamSource], kept: Sequence[api.StreamSource] = ()
+) -> None:
+    metadata = {name: value for name, value in (config.metadata or {}).items() if name != _KICKED}
+    if kept:
+        metadata[_KICKED] = msgspec.json.encode([_as_dict(one) for one in kept]).decode()
     try:
-        await bus.broker.js.update_stream(config.evolve(sources=sources))
+        await bus.broker.js.update_stream(config.evolve(sources=sources, metadata=metadata))
     except nats.js.errors.APIError as error:
         raise DeclareRefused(f"sources of stream {config.name}: {error.description}") from error
+
+
+def _as_dict(one: api.StreamSource) -> dict[str, object]:
+    """nats-py leaves inner values as they are where it has no method for them."""
+    plain = one.as_dict()
+    return {name: value.as_dict() if isinstance(value, api.Base) else value for name, value in plain.items()}
