@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from causeway.bus import Bus, BusSettings
 from causeway.bus.streams import declare
 from causeway.embedder.batching import Limits
+from causeway.embedder.encoding import Encoding
 from causeway.embedder.handlers import Embedding
 from causeway.embedder.metrics import Metrics
 from causeway.proto import subjects
@@ -75,10 +76,12 @@ async def encoder(nats_server: NatsServer, producer: Bus, tmp_path: Path) -> Asy
         embedding = Embedding(
             site=SITE,
             log=bus,
-            encoder=counting,
-            limits=Limits(tokens_min=512, tokens_max=2_048, latency_ms_max=1_000),
-            executor=executor,
-            metrics=Metrics(CollectorRegistry()),
+            encoding=Encoding(
+                encoder=counting,
+                limits=Limits(tokens_min=512, tokens_max=2_048, latency_ms_max=1_000),
+                executor=executor,
+                metrics=Metrics(CollectorRegistry()),
+            ),
             unix_ms=lambda: 0,
         )
         bus.consume(
@@ -170,9 +173,16 @@ async def test_a_delete_is_a_tombstone_manifest(producer: Bus, encoder: Counting
     assert (await manifest_of(producer, 2)).deleted
 
 
-async def test_chunks_of_another_model_are_dead_letters_that_say_so(producer: Bus, encoder: CountingEncoder) -> None:
-    await send(producer, cut("Close the valve.", model="another"))
-    assert "cut for the embedding model 'another'" in (await dead_reasons(producer, 1))[0]
+async def test_a_chunk_cut_for_another_model_is_embedded_in_the_space_in_force(
+    producer: Bus, encoder: CountingEncoder
+) -> None:
+    old = cut("Close the valve.", model="another")
+    await send(producer, old, draft(1, old))
+    assert (await manifest_of(producer, 1)).places == draft(1, old).manifest.places
+    stored = await producer.last("KNOWLEDGE", subjects.KNOWLEDGE_CHUNK.at(SITE, KB, old.chunk_id.hex()))
+    assert stored is not None
+    assert isinstance(stored.message, ChunkEmbedded)
+    assert stored.message.model == MODEL
 
 
 async def test_a_draft_whose_chunk_never_comes_ends_as_a_dead_letter_that_names_it(

@@ -5,18 +5,12 @@ window for duplicates, stores the same chunk once more under its own subject, wh
 tell. A manifest is published by compare-and-set on its subject, so that an old revision never overtakes a new one.
 """
 
-import asyncio
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
-import numpy as np
-
-from causeway.bus import Ack, Dead, Delivery, Outcome, Retry, Stored, WrongLastSequence
-from causeway.embedder.batching import Limits, batches, smoothed, token_budget
-from causeway.embedder.metrics import Metrics
-from causeway.embedder.ports import Log, PassageEncoder
+from causeway.bus import Ack, Delivery, Outcome, Retry, Stored, WrongLastSequence
+from causeway.embedder.encoding import Encoding, Vectors
+from causeway.embedder.ports import Log
 from causeway.embedder.publication import Verdict, unproven, verdict
 from causeway.proto import subjects
 from causeway.proto.chunks import ChunkCut, Manifest, RevisionDrafted
@@ -31,16 +25,16 @@ CONTENDED_TRIES_MAX = 3
 
 @dataclass(kw_only=True)
 class Embedding:
-    """The handler of CHUNKS and what it keeps between batches: the measured speed and the ids that it has sent."""
+    """The handler of CHUNKS and what it keeps between batches: the ids that it has sent.
+
+    A chunk that was cut while another model was in force is embedded by this one and keeps its name; the ingestor
+    renames its document later.
+    """
 
     site: str
     log: Log
-    encoder: PassageEncoder
-    limits: Limits
-    executor: Executor
-    metrics: Metrics
+    encoding: Encoding
     unix_ms: Callable[[], int]
-    tokens_per_s: float = 0.0
     sent: set[bytes] = field(default_factory=set)
 
     async def handle(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
@@ -50,9 +44,7 @@ class Embedding:
         drafts: list[tuple[int, RevisionDrafted]] = []
         for index, delivery in enumerate(deliveries):
             message = delivery.message
-            if isinstance(message, ChunkCut) and message.model != self.encoder.model_id:
-                outcomes[index] = Dead(_other_model(message.model, self.encoder.model_id))
-            elif isinstance(message, ChunkCut):
+            if isinstance(message, ChunkCut):
                 cuts.append((index, delivery, message))
             elif isinstance(message, RevisionDrafted):
                 drafts.append((index, message))
@@ -68,42 +60,33 @@ class Embedding:
         new: list[tuple[str, Delivery, ChunkCut]] = []
         for subject, (delivery, cut) in by_subject.items():
             stored = await self.log.last(KNOWLEDGE, subject) if subject in present else None
-            if stored is not None:
-                await self._copy(subject, delivery, stored)
+            standing = stored.message if stored is not None else None
+            if isinstance(standing, ChunkEmbedded) and standing.model == self.encoding.encoder.model_id:
+                await self._copy(subject, delivery, standing)
             else:
                 new.append((subject, delivery, cut))
         if new:
             await self._encode(new)
 
-    async def _copy(self, subject: str, delivery: Delivery, stored: Stored) -> None:
+    async def _copy(self, subject: str, delivery: Delivery, standing: ChunkEmbedded) -> None:
         """A chunk that is already embedded moves to the end of the log, past any purge that is about to drop it."""
-        assert isinstance(stored.message, ChunkEmbedded)
-        await self.log.publish(subject, stored.message, msg_id=_chunk_msg_id(stored.message.chunk_id, delivery))
-        self._remember([stored.message.chunk_id])
-        self.metrics.chunks.labels(outcome="already_embedded").inc()
+        await self.log.publish(subject, standing, msg_id=_chunk_msg_id(standing.chunk_id, delivery))
+        self._remember([standing.chunk_id])
+        self.encoding.metrics.chunks.labels(outcome="already_embedded").inc()
 
     async def _encode(self, new: list[tuple[str, Delivery, ChunkCut]]) -> None:
         texts = [embed_text(cut) for _, _, cut in new]
-        loop = asyncio.get_running_loop()
-        tokens = await loop.run_in_executor(self.executor, self.encoder.count_tokens, texts)
-        budget = token_budget(new[-1][1].pending + len(new), self.tokens_per_s, self.limits)
-        self.metrics.batch_tokens_budget.set(budget)
-        for group in batches(tokens, budget):
-            started = time.perf_counter()
-            vectors = await loop.run_in_executor(
-                self.executor, self.encoder.encode_passages, [texts[index] for index in group]
-            )
-            seconds = time.perf_counter() - started
-            count = sum(tokens[index] for index in group)
-            self.tokens_per_s = smoothed(self.tokens_per_s, count, seconds)
-            self.metrics.batch(count, len(group), seconds)
-            await self._publish_chunks([new[index] for index in group], vectors.astype(np.float16))
+        async for group, vectors in self.encoding.groups(texts, new[-1][1].pending):
+            await self._publish_chunks([new[index] for index in group], vectors)
 
-    async def _publish_chunks(
-        self, group: list[tuple[str, Delivery, ChunkCut]], vectors: np.ndarray[tuple[int, int], np.dtype[np.float16]]
-    ) -> None:
+    async def _publish_chunks(self, group: list[tuple[str, Delivery, ChunkCut]], vectors: Vectors) -> None:
+        encoder = self.encoding.encoder
         items = [
-            (subject, embedded(cut, self.encoder.dims, vector.tobytes()), _chunk_msg_id(cut.chunk_id, delivery))
+            (
+                subject,
+                embedded(cut, encoder.model_id, encoder.dims, vector.tobytes()),
+                _chunk_msg_id(cut.chunk_id, delivery),
+            )
             for (subject, delivery, cut), vector in zip(group, vectors, strict=True)
         ]
         await self.log.publish_many(items)
@@ -120,7 +103,7 @@ class Embedding:
             if decision is Verdict.WAIT:
                 return Retry(f"{len(missing)} chunks are not in KNOWLEDGE yet, the first is {min(missing).hex()}")
             if decision is not Verdict.PUBLISH:
-                self.metrics.revisions.labels(outcome=decision.value).inc()
+                self.encoding.metrics.revisions.labels(outcome=decision.value).inc()
                 return Ack()
             try:
                 await self._publish_manifest(draft, subject, stored.seq if stored else 0)
@@ -154,7 +137,7 @@ class Embedding:
             await self.log.publish(at, status, msg_id=f"{key}:{status.state}")
         revised = DocumentRevised(manifest=manifest)
         await self.log.publish(subject, revised, msg_id=f"{key}:revised", expected_last_subject_seq=last_seq)
-        self.metrics.revisions.labels(outcome="published").inc()
+        self.encoding.metrics.revisions.labels(outcome="published").inc()
 
     def _remember(self, ids: list[bytes]) -> None:
         if len(self.sent) > SENT_MAX:
@@ -173,12 +156,12 @@ def embed_text(cut: ChunkCut) -> str:
     return f"{cut.context}\n{cut.text}" if cut.context else cut.text
 
 
-def embedded(cut: ChunkCut, dims: int, vector_f16: bytes) -> ChunkEmbedded:
+def embedded(cut: ChunkCut, model_id: str, dims: int, vector_f16: bytes) -> ChunkEmbedded:
     """The chunk with its vector."""
     return ChunkEmbedded(
         kb=cut.kb,
         chunk_id=cut.chunk_id,
-        model=cut.model,
+        model=model_id,
         language=cut.language,
         context=cut.context,
         text=cut.text,
@@ -193,10 +176,3 @@ def _manifest(stored: Stored | None) -> Manifest | None:
 
 def _chunk_msg_id(chunk_id: bytes, delivery: Delivery) -> str:
     return f"{chunk_id.hex()}:{delivery.stream_seq}"
-
-
-def _other_model(cut_for: str, own: str) -> str:
-    return (
-        f"this chunk was cut for the embedding model {cut_for!r} and this embedder has {own!r}: give ingestor and "
-        "embedder the same model, then replay the dead letter or publish the document again"
-    )

@@ -24,6 +24,10 @@ class Metrics:
             "causeway_embedder_encode_seconds", "Seconds to encode a batch.", registry=registry
         )
 
+        self.pending = Gauge(
+            "causeway_embedder_pending_chunks", "Chunks of KNOWLEDGE behind those being re-embedded.", registry=registry
+        )
+
     def batch(self, tokens: int, chunks: int, seconds: float) -> None:
         """One encoded batch."""
         self.chunks.labels(outcome="encoded").inc(chunks)

@@ -13,6 +13,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     precision: Literal["int8", "fp32"] = "int8"
     device: Literal["cpu", "cuda"] = "cpu"
     threads: int = 1
+    reembed: bool = False
     batch_tokens_min: int = 512
     batch_tokens_max: int = 2_048
     batch_latency_ms_max: int = 1_000
