@@ -10,7 +10,7 @@ from causeway.edge_inference.finding import Finder, Found, Scored
 from causeway.edge_inference.knowledge_index import KnowledgeIndex, KnowledgeIndexes
 from causeway.edge_inference.problems import EmptyQuestionError, TermsBehindError, UnknownKbError
 from causeway.edge_inference.stopwatch import Stopwatch
-from causeway.edge_inference.vault import Vault
+from causeway.edge_inference.vault import State, Vault
 from causeway.edge_inference.vault_reader import VaultReader
 from causeway.edge_inference.wording import abstention, abstention_reason, behind_reason
 from causeway.proto.answers import Answer, Ask, Author, Citation, Route, Search, SearchMode, SearchResult
@@ -50,7 +50,7 @@ class Answering:
             with watch.part("cite"):
                 cited = self._cited(found)
                 citations = cite_chunks(reader, ask.kb, cited, ask.passages_max)
-        answer = self._worded(ask, found, citations, state.seq, watch)
+        answer = self._worded(ask, found, citations, self._epoch(state), watch)
         if behind:
             answer = _less_sure(answer, behind, len(index))
         return Answered(answer=answer, passages=tuple(chunk.record.text for chunk in cited))
@@ -69,8 +69,7 @@ class Answering:
             chunks = self._finder.search(index, reader, search.kb, search.question, search.mode, watch)
             with watch.part("cite"):
                 passages = cite_documents(reader, search.kb, chunks, search.documents_max)
-        epoch = {self._site: state.seq}
-        return SearchResult(kb=search.kb, passages=passages, epoch=epoch, latency_ms=watch.latency_ms())
+        return SearchResult(kb=search.kb, passages=passages, epoch=self._epoch(state), latency_ms=watch.latency_ms())
 
     def _cited(self, found: Found) -> list[Scored]:
         if not found.verdict.answers:
@@ -78,7 +77,9 @@ class Answering:
         by_id = {chunk.chunk_id: chunk for chunk in found.chunks}
         return [by_id[chunk] for chunk in dict.fromkeys(span.chunk_id for span in found.reading.spans)]
 
-    def _worded(self, ask: Ask, found: Found, citations: list[Citation], seq: int, watch: Stopwatch) -> Answer:
+    def _worded(
+        self, ask: Ask, found: Found, citations: list[Citation], epoch: dict[str, int], watch: Stopwatch
+    ) -> Answer:
         answers = found.verdict.answers
         text = found.reading.text if answers else abstention(found.question.language, closest=bool(citations))
         return Answer(
@@ -93,9 +94,13 @@ class Answering:
             confidence=round(found.verdict.probability, 4),
             features={name: round(value, 4) for name, value in found.verdict.features.items()},
             citations=citations,
-            epoch={self._site: seq},
+            epoch=epoch,
             latency_ms=watch.latency_ms(),
         )
+
+    def _epoch(self, state: State) -> dict[str, int]:
+        """Where this place's log stood, and how much of what each other place shares had come into it."""
+        return {**state.watermarks, self._site: state.seq}
 
     def _index(self, kb: str, question: str) -> KnowledgeIndex:
         if not question.strip():

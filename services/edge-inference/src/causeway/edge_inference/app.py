@@ -79,7 +79,7 @@ async def _run(settings: Settings, kek: bytes, stop: asyncio.Event) -> None:
         generator = _generator(settings, stack)
         service = Service(
             settings,
-            vault=Vault(settings.vault_dir, ring),
+            vault=Vault(settings.vault_dir, ring, rule=settings.history()),
             kek=kek,
             encoder=encoder,
             successor=successor_of(settings.index, encoder.dims),

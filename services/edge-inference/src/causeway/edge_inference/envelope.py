@@ -27,6 +27,9 @@ class Kind(enum.IntEnum):
     DOCUMENT = 3
     TOMBSTONE = 4
     SNAPSHOT = 5
+    HISTORY = 6
+    SHADOW = 7
+    TEXT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,11 @@ class Envelope:
         """
         mac = hashlib.blake2b(slot.aad(kid) + tag, key=self._index_key, digest_size=DIGEST_BYTES)
         return int.from_bytes(mac.digest(), "big")
+
+    def tag_of(self, kb: int, name: str) -> bytes:
+        """A keyed hash by which a document is found under its name, without the name being on the disk."""
+        text = _encoder.encode((kb, name))
+        return hashlib.blake2b(text, key=self._index_key, digest_size=TAG_BYTES, person=b"document name").digest()
 
 
 @dataclass(frozen=True, slots=True)

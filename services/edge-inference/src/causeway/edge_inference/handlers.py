@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Protocol, TypeVar
 
@@ -16,6 +16,7 @@ from causeway.proto.chunks import Manifest
 from causeway.proto.documents import DocumentStatus, State
 
 SERVICE = "edge-inference"
+GIVES_WAY = "held and not searched: the version of another place takes precedence"
 _PURGES_AT_ONCE = 8
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -72,7 +73,7 @@ class Following:
 
     async def handle(self, deliveries: Sequence[Delivery]) -> None:
         """Commit a batch, fetch what it lacks, tell what became searchable."""
-        entries = [LogEntry(seq=delivery.stream_seq, message=delivery.message) for delivery in deliveries]
+        entries = [self._entry(delivery) for delivery in deliveries]
         missing = await self._on_storage(self._replica.apply, entries, self.followed().stream_created)
         self._metrics.entries.inc(len(entries))
         if missing:
@@ -83,6 +84,7 @@ class Following:
         """The log's end was reached: from here on this replica can answer."""
         if not self.caught_up:
             self.caught_up = True
+            await self._on_storage(self._replica.vault.begin_history)
             _log.info("caught up with KNOWLEDGE", extra={"seq": self._replica.vault.state.seq})
             self._on_caught_up()
         await self._on_storage(self._replica.build_indexes)
@@ -108,7 +110,7 @@ class Following:
 
         async def purge(chunk: IdleChunk) -> None:
             async with limit:
-                subject = subjects.KNOWLEDGE_CHUNK.at(self._site, chunk.kb, chunk.chunk_id.hex())
+                subject = subjects.KNOWLEDGE_CHUNK.at(chunk.origin or self._site, chunk.kb, chunk.chunk_id.hex())
                 await self._log.purge(subjects.KNOWLEDGE_CHUNK.stream, subject, chunk.below_seq)
 
         await asyncio.gather(*(purge(chunk) for chunk in idle))
@@ -116,11 +118,14 @@ class Following:
         self._metrics.swept.inc(removed)
         return removed
 
-    async def _fetch(self, missing: set[ChunkKey]) -> None:
+    async def _fetch(self, missing: Mapping[ChunkKey, str]) -> None:
         """Read chunks that a manifest names from the log by their subjects; say so loudly if they are nowhere."""
-        names = {subjects.KNOWLEDGE_CHUNK.at(self._site, kb, chunk.hex()): chunk for kb, chunk in missing}
-        found = await self._log.last_many(subjects.KNOWLEDGE_CHUNK.stream, list(names))
-        entries = [LogEntry(seq=stored.seq, message=stored.message) for stored in found.values()]
+        names = [
+            subjects.KNOWLEDGE_CHUNK.at(origin or self._site, kb, chunk.hex())
+            for (kb, chunk), origin in missing.items()
+        ]
+        found = await self._log.last_many(subjects.KNOWLEDGE_CHUNK.stream, names)
+        entries = [self._entry_of(stored.seq, stored.subject, stored.message, 0) for stored in found.values()]
         await self._on_storage(self._replica.add_missing, entries)
         lost = len(names) - len(found)
         if lost:
@@ -129,13 +134,24 @@ class Following:
                 "manifests name chunks that are not in KNOWLEDGE: publish the documents again", extra={"chunks": lost}
             )
 
+    def _entry(self, delivery: Delivery) -> LogEntry:
+        at_ms = int(delivery.timestamp.timestamp() * 1000)
+        return self._entry_of(delivery.stream_seq, delivery.subject, delivery.message, at_ms)
+
+    def _entry_of(self, seq: int, subject: str, message: Message, at_ms: int) -> LogEntry:
+        """The site token of every subject in KNOWLEDGE is the place that the record comes from."""
+        origin = subject.split(".", 2)[1]
+        return LogEntry(seq=seq, message=message, origin="" if origin == self._site else origin, at_ms=at_ms)
+
     async def _publish_status(self, manifest: Manifest) -> None:
         state = State.DELETED if manifest.deleted else State.SEARCHABLE
+        hidden = await self._on_storage(self._replica.vault.hides, manifest)
         status = DocumentStatus(
             kb=manifest.kb,
             document_id=manifest.document_id,
             revision=manifest.revision,
             state=state,
+            reason=GIVES_WAY if hidden else "",
             service=SERVICE,
             at_unix_ms=self._clock_ms(),
             chunks_total=len(manifest.places),

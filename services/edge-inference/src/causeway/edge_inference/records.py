@@ -1,6 +1,7 @@
 """What the vault keeps of a chunk and of a document, and how each becomes bytes before it is sealed."""
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -13,6 +14,7 @@ from causeway.proto.knowledge import ChunkEmbedded
 
 RECORD_BYTES_MAX = 64 * 1024 * 1024
 _COMPRESSION_LEVEL = 3
+_SEQUENCE_BITS = 44
 _local = threading.local()
 
 
@@ -28,20 +30,28 @@ class Chunk:
 
 @dataclass(frozen=True, kw_only=True)
 class Revision:
-    """A manifest of the log at its sequence; `manifest.deleted` makes it a tombstone."""
+    """A manifest of the log at its sequence; `manifest.deleted` makes it a tombstone. `origin` empty: this place."""
 
     seq: int
     manifest: Manifest
+    origin: str = ""
+    at_ms: int = 0
 
 
 class ChunkRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The sealed part of a chunk. `vector_f16` are little-endian float16 numbers of length 1."""
+    """The sealed part of a chunk. `vector_f16` are little-endian float16 numbers of length 1; without them it is a text
+    that is kept for earlier revisions only. `origin` empty: this place."""
 
     text: str
     context: str
     language: str
     model: str
     vector_f16: bytes
+    origin: str = ""
+
+    def without_vector(self) -> "ChunkRecord":
+        """What is kept for earlier revisions only."""
+        return msgspec.structs.replace(self, vector_f16=b"")
 
     def vector(self) -> NDArray[np.float32]:
         """The vector as float32."""
@@ -55,12 +65,36 @@ class ChunkVector(msgspec.Struct, frozen=True, kw_only=True):
     vector_f16: bytes
 
 
-class DocumentRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The sealed part of a document: its manifest, and where in which generation of the log that stood."""
+class DocumentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The sealed part of a document: its manifest, where in which generation of the log that stood, and since when.
+
+    `origin` empty: this place.
+    """
 
     manifest: Manifest
     seq: int
     generation: int
+    origin: str = ""
+    at_ms: int = 0
+
+    @property
+    def position(self) -> int:
+        """Where it stands in all logs that were ever followed."""
+        return position(self.generation, self.seq)
+
+
+class PastRevision(msgspec.Struct, frozen=True, kw_only=True):
+    """An earlier revision, and when another took its place."""
+
+    document: DocumentRecord
+    until_ms: int
+
+
+class ShadowRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """To which origin's version the revision of a document gives way, which is the version of the record's slot."""
+
+    winner: str
+    concurrent: bool
 
 
 class _StoredChunk(msgspec.Struct, frozen=True, array_like=True):
@@ -69,6 +103,7 @@ class _StoredChunk(msgspec.Struct, frozen=True, array_like=True):
     language: str
     model: str
     vector_f16: bytes
+    origin: str = ""
 
 
 class _Prose(msgspec.Struct, frozen=True, array_like=True):
@@ -79,10 +114,22 @@ class _Prose(msgspec.Struct, frozen=True, array_like=True):
 _stored_chunk = msgspec.msgpack.Decoder(_StoredChunk)
 _prose = msgspec.msgpack.Decoder(_Prose)
 _document = msgspec.msgpack.Decoder(DocumentRecord)
+_history = msgspec.msgpack.Decoder(list[PastRevision])
+_shadow = msgspec.msgpack.Decoder(ShadowRecord)
 _encoder = msgspec.msgpack.Encoder()
 
 
-def chunk_of(message: ChunkEmbedded, seq: int) -> Chunk:
+def position(generation: int, seq: int) -> int:
+    """One number for a place in all logs: it rises with the sequence, and with every log that began anew."""
+    return generation << _SEQUENCE_BITS | seq
+
+
+def sequence_in(generation: int, place: int) -> int:
+    """The sequence of a position in this generation of the log; 0 for one of an earlier log."""
+    return place & ((1 << _SEQUENCE_BITS) - 1) if place >> _SEQUENCE_BITS == generation else 0
+
+
+def chunk_of(message: ChunkEmbedded, seq: int, origin: str = "") -> Chunk:
     """The chunk that a log message carries."""
     record = ChunkRecord(
         text=message.text,
@@ -90,6 +137,7 @@ def chunk_of(message: ChunkEmbedded, seq: int) -> Chunk:
         language=message.language,
         model=message.model,
         vector_f16=message.vector_f16,
+        origin=origin,
     )
     return Chunk(kb=message.kb, chunk_id=message.chunk_id, seq=seq, record=record)
 
@@ -97,7 +145,7 @@ def chunk_of(message: ChunkEmbedded, seq: int) -> Chunk:
 def pack_chunk(record: ChunkRecord) -> bytes:
     """Bytes to seal: the prose compressed, the vector as it is (zstd saves 8% of it and costs more than that)."""
     prose = _compress(_encoder.encode(_Prose(record.context, record.text)))
-    return _encoder.encode(_StoredChunk(1, prose, record.language, record.model, record.vector_f16))
+    return _encoder.encode(_StoredChunk(1, prose, record.language, record.model, record.vector_f16, record.origin))
 
 
 def unpack_chunk(packed: bytes) -> ChunkRecord:
@@ -110,6 +158,7 @@ def unpack_chunk(packed: bytes) -> ChunkRecord:
         language=stored.language,
         model=stored.model,
         vector_f16=stored.vector_f16,
+        origin=stored.origin,
     )
 
 
@@ -127,6 +176,26 @@ def pack_document(document: DocumentRecord) -> bytes:
 def unpack_document(packed: bytes) -> DocumentRecord:
     """The record that `pack_document` packed."""
     return _document.decode(_decompress(packed))
+
+
+def pack_history(past: Sequence[PastRevision]) -> bytes:
+    """Bytes to seal: all earlier revisions of a document in one, because they repeat each other."""
+    return _compress(_encoder.encode(list(past)))
+
+
+def unpack_history(packed: bytes) -> list[PastRevision]:
+    """What `pack_history` packed, oldest first."""
+    return _history.decode(_decompress(packed))
+
+
+def pack_shadow(shadow: ShadowRecord) -> bytes:
+    """Bytes to seal."""
+    return _encoder.encode(shadow)
+
+
+def unpack_shadow(packed: bytes) -> ShadowRecord:
+    """The record that `pack_shadow` packed."""
+    return _shadow.decode(packed)
 
 
 def _compress(plain: bytes) -> bytes:

@@ -1,10 +1,15 @@
-"""Which document names which chunk, and which chunks no document names: keys only, nothing that needs a seal."""
+"""Which document names which chunk, which of them are searched, and which chunks no document names: keys only."""
 
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_NAMED_AMONG = "SELECT DISTINCT chunk FROM reference WHERE kb = ? AND chunk IN ({})"
+_SHOWN_AMONG = """SELECT DISTINCT chunk FROM reference WHERE kb = ? AND chunk IN ({}) AND NOT EXISTS
+    (SELECT 1 FROM hidden WHERE hidden.kb = reference.kb AND hidden.document = reference.document)"""
+_SHOWN_IN = """SELECT document FROM reference WHERE kb = ? AND chunk = ? AND NOT EXISTS
+    (SELECT 1 FROM hidden WHERE hidden.kb = reference.kb AND hidden.document = reference.document)"""
+_ALL_SHOWN = """SELECT DISTINCT chunk FROM reference WHERE kb = ? AND document NOT IN
+    (SELECT document FROM hidden WHERE hidden.kb = ?)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,12 +17,14 @@ class IdleChunk:
     """A chunk that no manifest names, as stored at `version` (its sequence in the log).
 
     `below_seq` bounds what may be purged from the log: a copy at or after it may be for a manifest still to come.
+    `origin` empty: this place.
     """
 
     kb: str
     chunk_id: bytes
     version: int
     below_seq: int
+    origin: str = ""
 
 
 class References:
@@ -45,23 +52,26 @@ class References:
         return {chunk for (chunk,) in rows}
 
     def documents_of(self, kb: int, chunk: bytes) -> list[bytes]:
-        """The keys of the documents that name a chunk."""
-        rows = self._sql.execute("SELECT document FROM reference WHERE kb = ? AND chunk = ?", (kb, chunk))
-        return [document for (document,) in rows]
+        """The keys of the documents that name a chunk and are not hidden by a shadow."""
+        return [document for (document,) in self._sql.execute(_SHOWN_IN, (kb, chunk))]
 
     def names(self, kb: int, chunk: bytes) -> bool:
         """Whether any document names the chunk."""
         query = "SELECT 1 FROM reference WHERE kb = ? AND chunk = ? LIMIT 1"
         return self._sql.execute(query, (kb, chunk)).fetchone() is not None
 
-    def named_among(self, kb: int, chunks: Sequence[bytes]) -> set[bytes]:
-        """Those of at most some hundred chunks that some document names."""
-        query = _NAMED_AMONG.format(",".join("?" * len(chunks)))
+    def shows(self, kb: int, chunk: bytes) -> bool:
+        """Whether any document names the chunk that no shadow hides."""
+        return self._sql.execute(_SHOWN_IN, (kb, chunk)).fetchone() is not None
+
+    def shown_among(self, kb: int, chunks: Sequence[bytes]) -> set[bytes]:
+        """Those of at most some hundred chunks that some document names that no shadow hides."""
+        query = _SHOWN_AMONG.format(",".join("?" * len(chunks)))
         return {chunk for (chunk,) in self._sql.execute(query, (kb, *chunks))}
 
-    def named_chunks(self, kb: int) -> set[bytes]:
-        """All chunks of a knowledge base that some document names."""
-        return {chunk for (chunk,) in self._sql.execute("SELECT DISTINCT chunk FROM reference WHERE kb = ?", (kb,))}
+    def shown_chunks(self, kb: int) -> set[bytes]:
+        """All chunks of a knowledge base that some document names that no shadow hides."""
+        return {chunk for (chunk,) in self._sql.execute(_ALL_SHOWN, (kb, kb))}
 
     def all(self) -> set[tuple[int, bytes, bytes]]:
         """Every (kb, document, chunk)."""

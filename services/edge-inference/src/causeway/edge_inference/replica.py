@@ -14,10 +14,11 @@ from causeway.edge_inference.vault import Batch, ChunkKey, Vault
 from causeway.edge_inference.vault_reader import VaultReader
 from causeway.proto.chunks import Manifest
 from causeway.proto.codec import Message
-from causeway.proto.knowledge import ChunkEmbedded, DocumentRevised
+from causeway.proto.knowledge import ChunkEmbedded, DocumentRevised, DocumentShadowed, Watermark
 
 ANNOUNCEMENTS_PER_STEP = 500
 SWEPT_PER_STEP = 500
+PRUNED_PER_STEP = 50
 CUT_PER_STEP = 500
 # Their terms take half a second: so long a start may be, for the sake of whole answers from the first.
 BEHIND_AT_START_MAX = 2_500
@@ -26,10 +27,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class LogEntry:
-    """A message of the log at its sequence."""
+    """A message of the log at its sequence. `origin` empty: this place."""
 
     seq: int
     message: Message
+    origin: str = ""
+    at_ms: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,16 +82,23 @@ class Replica:
         self.indexes.catch_up(self._reader, CUT_PER_STEP)
         return self.indexes.behind > 0
 
-    def apply(self, entries: Sequence[LogEntry], stream_created: int) -> set[ChunkKey]:
-        """Commit entries with their watermark, then the indexes. Returns chunks that are named and never came.
+    def apply(self, entries: Sequence[LogEntry], stream_created: int) -> dict[ChunkKey, str]:
+        """Commit entries with their watermark, then the indexes. Returns chunks that are named and never came, with
+        their origin.
 
         At least once: after a crash in between, the same entries come again or the indexes are filled from the vault.
         """
         if not entries:
-            return set()
-        chunks, revisions = _sorted_out(entries)
+            return {}
         change = self.vault.apply(
-            Batch(chunks=chunks, revisions=revisions, seq=entries[-1].seq, stream_created=stream_created)
+            Batch(
+                chunks=_chunks(entries),
+                revisions=_revisions(entries),
+                shadows=[entry.message for entry in entries if isinstance(entry.message, DocumentShadowed)],
+                watermarks=_watermarks(entries),
+                seq=entries[-1].seq,
+                stream_created=stream_created,
+            )
         )
         self.indexes.follow(self._reader, change.indexed, change.unindexed)
         return change.missing
@@ -96,8 +106,7 @@ class Replica:
     def add_missing(self, entries: Sequence[LogEntry]) -> None:
         """Commit chunks that a manifest named and that were read from the log by themselves; the watermark stays."""
         state = self.vault.state
-        chunks, _ = _sorted_out(entries)
-        change = self.vault.apply(Batch(chunks=chunks, seq=state.seq, stream_created=state.stream_created))
+        change = self.vault.apply(Batch(chunks=_chunks(entries), seq=state.seq, stream_created=state.stream_created))
         self.indexes.follow(self._reader, change.indexed, change.unindexed)
 
     def build_indexes(self) -> None:
@@ -120,6 +129,10 @@ class Replica:
         """Revisions that are searchable (or gone) and that nobody has been told of."""
         return self.vault.unannounced(ANNOUNCEMENTS_PER_STEP)
 
+    def prune_past(self) -> bool:
+        """Erase earlier revisions that are too old or too many, a few documents a step. Returns whether more are."""
+        return self.vault.prune_past(PRUNED_PER_STEP) == PRUNED_PER_STEP
+
     def sweepable(self) -> list[IdleChunk]:
         """Chunks that may be erased now."""
         now_ms = self._clock_ms()
@@ -139,11 +152,21 @@ class Replica:
         self.vault.close()
 
 
-def _sorted_out(entries: Sequence[LogEntry]) -> tuple[list[Chunk], list[Revision]]:
-    chunks = [chunk_of(entry.message, entry.seq) for entry in entries if isinstance(entry.message, ChunkEmbedded)]
-    revisions = [
-        Revision(seq=entry.seq, manifest=entry.message.manifest)
+def _chunks(entries: Sequence[LogEntry]) -> list[Chunk]:
+    return [
+        chunk_of(entry.message, entry.seq, entry.origin)
+        for entry in entries
+        if isinstance(entry.message, ChunkEmbedded)
+    ]
+
+
+def _revisions(entries: Sequence[LogEntry]) -> list[Revision]:
+    return [
+        Revision(seq=entry.seq, manifest=entry.message.manifest, origin=entry.origin, at_ms=entry.at_ms)
         for entry in entries
         if isinstance(entry.message, DocumentRevised)
     ]
-    return chunks, revisions
+
+
+def _watermarks(entries: Sequence[LogEntry]) -> dict[str, int]:
+    return {entry.message.origin: entry.message.outbox_seq for entry in entries if isinstance(entry.message, Watermark)}

@@ -4,13 +4,13 @@ import os
 import sqlite3
 from pathlib import Path
 
-LAYOUT = 1
+LAYOUT = 2
 DATABASE = "vault.db"
 _APPLICATION_ID = 0x43415553
 
 # `record` holds every sealed thing, `reference` which document names which chunk, `idle` which chunks none names,
 # `announcement` which revisions took effect and have not been told of.
-_TABLES = """
+_TABLES_1 = """
 CREATE TABLE record (
     kind INTEGER NOT NULL, kb INTEGER NOT NULL, id BLOB NOT NULL, version INTEGER NOT NULL, kid TEXT NOT NULL,
     sealed BLOB NOT NULL, PRIMARY KEY (kind, kb, id));
@@ -22,6 +22,26 @@ CREATE TABLE idle (
     PRIMARY KEY (kb, chunk)) WITHOUT ROWID;
 CREATE TABLE announcement (kb INTEGER NOT NULL, document BLOB NOT NULL, revision INTEGER NOT NULL,
     PRIMARY KEY (kb, document)) WITHOUT ROWID;
+"""
+# `known` holds the keyed hash of each document's name, `moment` when each revision took effect and when another took
+# its place, `past` which chunks only earlier revisions of a document name. A document (kind 3) is `hidden` when its shadow
+# (kind 7) is of the version that stands.
+_TABLES_2 = """
+CREATE TABLE known (
+    kb INTEGER NOT NULL, document BLOB NOT NULL, tag BLOB NOT NULL, pruned INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (kb, document)) WITHOUT ROWID;
+CREATE INDEX known_tag ON known (kb, tag);
+CREATE TABLE moment (
+    kb INTEGER NOT NULL, document BLOB NOT NULL, revision INTEGER NOT NULL, position INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL, until_ms INTEGER, PRIMARY KEY (kb, document, revision)) WITHOUT ROWID;
+CREATE INDEX moment_position ON moment (kb, position);
+CREATE INDEX moment_until ON moment (until_ms) WHERE until_ms IS NOT NULL;
+CREATE TABLE past (
+    kb INTEGER NOT NULL, document BLOB NOT NULL, chunk BLOB NOT NULL, PRIMARY KEY (kb, document, chunk)) WITHOUT ROWID;
+CREATE INDEX past_chunk ON past (kb, chunk);
+CREATE VIEW hidden AS SELECT shadow.kb AS kb, shadow.id AS document FROM record shadow JOIN record stands
+    ON stands.kind = 3 AND stands.kb = shadow.kb AND stands.id = shadow.id AND stands.version = shadow.version
+    WHERE shadow.kind = 7;
 """
 
 
@@ -54,5 +74,13 @@ def layout_of(connection: sqlite3.Connection) -> int:
 def create_tables(connection: sqlite3.Connection) -> None:
     """All tables and the layout's number, in one transaction."""
     connection.executescript(
-        f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id={_APPLICATION_ID}; PRAGMA user_version={LAYOUT}; COMMIT;"
+        f"BEGIN IMMEDIATE; {_TABLES_1} {_TABLES_2} PRAGMA application_id={_APPLICATION_ID};"
+        f" PRAGMA user_version={LAYOUT}; COMMIT;"
     )
+
+
+def add_tables_2(connection: sqlite3.Connection) -> None:
+    """What layout 2 has more than layout 1, and its number; the transaction is the caller's."""
+    for statement in filter(str.strip, _TABLES_2.split(";")):
+        connection.execute(statement)
+    connection.execute("PRAGMA user_version=2")

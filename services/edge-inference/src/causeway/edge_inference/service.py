@@ -29,6 +29,13 @@ from causeway.proto import subjects
 from causeway.runtime.exposition import Exposition
 from causeway.runtime.tracing import tracer_provider
 
+# Of every place: the log of this one holds what others share, too.
+FOLLOWED = (
+    subjects.KNOWLEDGE_CHUNK,
+    subjects.KNOWLEDGE_DOCUMENT,
+    subjects.KNOWLEDGE_SHADOW,
+    subjects.WATERMARK,
+)
 DESCRIPTION = "Answers questions from this site's own documents, with citations."
 T = TypeVar("T")
 
@@ -142,10 +149,10 @@ class Service:
         )
         self.follower = self.bus.follow(
             subjects.KNOWLEDGE_CHUNK.stream,
-            [subjects.KNOWLEDGE_CHUNK.at(self._settings.site), subjects.KNOWLEDGE_DOCUMENT.at(self._settings.site)],
+            [row.at("*") for row in FOLLOWED],
             self.following.position,
             self.following.handle,
-            message_types=(*subjects.KNOWLEDGE_CHUNK.carries, *subjects.KNOWLEDGE_DOCUMENT.carries),
+            message_types=tuple(kind for row in FOLLOWED for kind in row.carries),
             batch_max=self._settings.batch_messages_max,
             on_caught_up=self.following.at_end,
             on_reset=self.following.reset,

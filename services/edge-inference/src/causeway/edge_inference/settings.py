@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from causeway.edge_inference.history_rule import HistoryRule
 from causeway.runtime import ServiceSettings, load
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
+Days = Annotated[float, msgspec.Meta(ge=0)]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
 
 
@@ -37,7 +39,13 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     sweep_waiting_after_s: Seconds = 7 * 86_400.0
     snapshot_after_chunks: Positive = 1_000
     snapshot_age_max_s: Annotated[float, msgspec.Meta(gt=0)] = 3_600.0
+    history_revisions_max: Annotated[int, msgspec.Meta(ge=0, le=50)] = 20
+    history_days_max: Days = 90.0
     metrics_port: int = 0
+
+    def history(self) -> HistoryRule:
+        """How much of the past is kept."""
+        return HistoryRule(revisions_max=self.history_revisions_max, days_max=self.history_days_max)
 
     def __repr__(self) -> str:
         return f"Settings(site={self.site!r}, vault_dir={str(self.vault_dir)!r}, index={self.index!r})"

@@ -1,4 +1,4 @@
-"""What a replica does by the side, in small steps: index terms that a start left, sweep, tell, build, seal, measure."""
+"""What a replica does by the side, in small steps: index terms that a start left, sweep, tell, build, seal, prune."""
 
 import asyncio
 import logging
@@ -57,10 +57,11 @@ class Upkeep:
                 await asyncio.wait_for(stop.wait(), self._interval_s if done else _STEP_PAUSE_S)
 
     async def _once(self) -> bool:
-        """One step of each. Returns whether there is nothing left to index or to seal again."""
+        """One step of each. Returns whether there is nothing left to index, to seal again or to prune."""
         self._measure()
         behind = await self._on_storage(self._replica.catch_up)
         resealed = await self._on_storage(self._resealing.step)
+        overdue = await self._on_storage(self._replica.prune_past)
         if self._following.caught_up:
             await self._following.sweep()
             await self._following.announce()
@@ -68,7 +69,7 @@ class Upkeep:
             # none: exact search takes new rows a hundred times faster.
             if self._calm():
                 await self._on_storage(self._replica.build_indexes)
-        return resealed and not behind
+        return resealed and not behind and not overdue
 
     def _calm(self) -> bool:
         """Whether no backlog is being read: a burst reaches the log's end for a moment again and again."""

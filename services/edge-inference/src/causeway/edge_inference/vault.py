@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,11 +13,24 @@ from causeway.edge_inference import schema
 from causeway.edge_inference.announcements import Announcements
 from causeway.edge_inference.envelope import BrokenSealError, Digest, Envelope, Kind, Slot
 from causeway.edge_inference.errors import VaultVersionError
+from causeway.edge_inference.history_rule import HistoryRule
 from causeway.edge_inference.keys import Keyring
-from causeway.edge_inference.records import Chunk, DocumentRecord, Revision, pack_chunk, pack_document, unpack_document
+from causeway.edge_inference.past import Past
+from causeway.edge_inference.records import (
+    Chunk,
+    DocumentRecord,
+    Revision,
+    pack_chunk,
+    pack_document,
+    position,
+    unpack_chunk,
+    unpack_document,
+)
 from causeway.edge_inference.references import IdleChunk, References
 from causeway.edge_inference.sealed_rows import SealedRows, tampering_named
+from causeway.edge_inference.shadows import Shadows
 from causeway.proto.chunks import Manifest
+from causeway.proto.knowledge import DocumentShadowed
 
 ChunkKey = tuple[str, bytes]
 ClockMs = Callable[[], int]
@@ -28,6 +41,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """How much of which log is in the vault, and the digest of the rows that came of it.
 
     `generation` counts how often the log began anew; sequences of different generations can not be compared.
+    `watermarks` holds, per other origin, how much of what it shares has come. From the position `complete_from` on,
+    every revision was seen as it came; it is -1 before the log's end was first reached.
     """
 
     seq: int = 0
@@ -36,6 +51,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     digest: bytes = Digest().to_bytes()
     commits: int = 0
     seals: int = 0
+    watermarks: dict[str, int] = {}
+    complete_from: int = -1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,18 +61,29 @@ class Batch:
 
     chunks: Sequence[Chunk] = ()
     revisions: Sequence[Revision] = ()
+    shadows: Sequence[DocumentShadowed] = ()
+    watermarks: Mapping[str, int] = field(default_factory=dict)
     seq: int
     stream_created: int
 
 
 @dataclass(kw_only=True)
 class Change:
-    """What a commit changed: chunks to index, to drop from the index, or not there; revisions that took effect."""
+    """What a commit changed: chunks to index, to drop from the index, or not there, with their origin; revisions that
+    took effect."""
 
     indexed: set[ChunkKey] = field(default_factory=set)
     unindexed: set[ChunkKey] = field(default_factory=set)
     revisions: list[Manifest] = field(default_factory=list)
-    missing: set[ChunkKey] = field(default_factory=set)
+    missing: dict[ChunkKey, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Touched:
+    """A chunk that a batch has to do with; `stood_at` is where the manifest stood that names it no longer."""
+
+    origin: str
+    stood_at: int = 0
 
 
 def read_state(rows: SealedRows) -> State:
@@ -75,7 +103,9 @@ class Vault:
     Delivery guarantee: a batch is applied whole, with its watermark, or not at all; applied again, it changes nothing.
     """
 
-    def __init__(self, folder: Path, ring: Keyring, clock_ms: ClockMs = wall_clock_ms) -> None:
+    def __init__(
+        self, folder: Path, ring: Keyring, clock_ms: ClockMs = wall_clock_ms, rule: HistoryRule | None = None
+    ) -> None:
         self.folder = folder
         self._clock_ms = clock_ms
         self._turn = threading.RLock()
@@ -84,12 +114,16 @@ class Vault:
         self._rows = SealedRows(self._sql, Envelope(ring))
         self._references = References(self._sql)
         self._announcements = Announcements(self._sql)
+        self._shadows = Shadows(self._rows)
+        self._past = Past(self._sql, self._rows, rule or HistoryRule())
         with tampering_named(folder):
-            self._check_layout()
+            layout = self._check_layout()
             self._numbers = {name.decode(): slot.kb for slot, name in self._rows.each(Kind.KB)}
             self.state = read_state(self._rows)
-        self._rows.digest = Digest.from_bytes(self.state.digest)
-        self._rows.seals = self.state.seals
+            self._rows.digest = Digest.from_bytes(self.state.digest)
+            self._rows.seals = self.state.seals
+            if layout == 1:
+                self._migrate_from_1()
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and let go of it."""
@@ -110,19 +144,18 @@ class Vault:
     def apply(self, batch: Batch) -> Change:
         """Commit a batch and its watermark as one transaction; the change is what the indexes must follow."""
         change = Change()
-        touched: set[ChunkKey] = set()
-        released: dict[ChunkKey, int] = {}
+        touched: dict[ChunkKey, _Touched] = {}
         with self._transaction():
             for chunk in batch.chunks:
-                slot = Slot(Kind.CHUNK, self._number(chunk.kb), chunk.chunk_id, chunk.seq)
-                self._rows.put(slot, pack_chunk(chunk.record))
-                touched.add((chunk.kb, chunk.chunk_id))
+                self._put_chunk(chunk)
+                touched[chunk.kb, chunk.chunk_id] = _Touched(chunk.record.origin)
             for revision in batch.revisions:
-                gained, lost = self._put_revision(revision, change)
-                touched |= gained
-                released |= lost
-            self._settle(touched, released, change)
-            self._put_state(seq=batch.seq, stream_created=batch.stream_created)
+                self._put_revision(revision, change, touched)
+            for shadow in batch.shadows:
+                self._put_shadow(shadow, touched)
+            self._settle(touched, change)
+            watermarks = {**self.state.watermarks, **batch.watermarks}
+            self._put_state(seq=batch.seq, stream_created=batch.stream_created, watermarks=watermarks)
         return change
 
     def restart_log(self, stream_created: int) -> None:
@@ -130,16 +163,39 @@ class Vault:
         with self._transaction():
             self._put_state(seq=0, stream_created=stream_created, generation=self.state.generation + 1)
 
+    def begin_history(self) -> None:
+        """The log's end is reached: from here on, no revision is missed that this vault lives to see."""
+        if self.state.complete_from < 0:
+            with self._transaction():
+                self._put_state(complete_from=position(self.state.generation, self.state.seq))
+
+    def prune_past(self, documents_max: int) -> int:
+        """Erase what the rule for history keeps no longer, of so many documents. Returns of how many."""
+        now_ms = self._clock_ms()
+        with self._turn, tampering_named(self.folder):
+            overdue = self._past.overdue(now_ms, documents_max)
+            if overdue:
+                with self._transaction():
+                    for kb, document in overdue:
+                        self._past.prune(kb, document, self._references.named_by(kb, document), now_ms)
+                    self._put_state()
+        return len(overdue)
+
+    def hides(self, manifest: Manifest) -> bool:
+        """Whether a document gives way to another origin's as it stands."""
+        with self._turn:
+            return self._shadows.hides(self._number(manifest.kb), manifest.document_key)
+
     def idle_chunks(self, *, dropped_before_ms: int, pending_before_ms: int, limit: int) -> list[IdleChunk]:
         """Chunks that no manifest names: dropped by one before a time, or waiting for one since before another."""
-        with self._turn:
+        with self._turn, tampering_named(self.folder):
             names = {number: name for name, number in self._numbers.items()}
             found = self._references.idle(dropped_before_ms, pending_before_ms, limit)
-            versions = [self._rows.version_of(Kind.CHUNK, kb, chunk) for kb, chunk, _ in found]
+            held = [self._rows.get(Kind.CHUNK, kb, chunk) for kb, chunk, _ in found]
         return [
-            IdleChunk(names[kb], chunk, version, below_seq or version + 1)
-            for (kb, chunk, below_seq), version in zip(found, versions, strict=True)
-            if version is not None
+            IdleChunk(names[kb], chunk, row.version, below_seq or row.version + 1, unpack_chunk(row.record).origin)
+            for (kb, chunk, below_seq), row in zip(found, held, strict=True)
+            if row is not None
         ]
 
     def remove_idle(self, chunks: Sequence[IdleChunk]) -> int:
@@ -227,27 +283,49 @@ class Vault:
                 self.state, self._rows.digest, self._rows.seals, self._numbers = before
                 raise
 
-    def _put_revision(self, revision: Revision, change: Change) -> tuple[set[ChunkKey], dict[ChunkKey, int]]:
-        """Store a manifest unless a newer one is held.
+    def _put_chunk(self, chunk: Chunk) -> None:
+        kb = self._number(chunk.kb)
+        self._rows.put(Slot(Kind.CHUNK, kb, chunk.chunk_id, chunk.seq), pack_chunk(chunk.record))
+        self._rows.drop(Kind.TEXT, kb, chunk.chunk_id)
 
-        Returns the chunks that it names newly, and those that it names no longer, each with the sequence of the
-        manifest that named it (0 when that was in another log).
-        """
+    def _put_revision(self, revision: Revision, change: Change, touched: dict[ChunkKey, _Touched]) -> None:
+        """Store a manifest unless a newer one is held, and keep that which stood there as history."""
         manifest = revision.manifest
         kb, key = self._number(manifest.kb), manifest.document_key
         held = self._held_document(kb, key)
         if held is not None and held.manifest.revision > manifest.revision:
-            return set(), {}
+            return
+        was_hidden = self._shadows.hides(kb, key)
         kind, other = (Kind.TOMBSTONE, Kind.DOCUMENT) if manifest.deleted else (Kind.DOCUMENT, Kind.TOMBSTONE)
         self._rows.drop(other, kb, key)
-        record = DocumentRecord(manifest=manifest, seq=revision.seq, generation=self.state.generation)
+        record = DocumentRecord(
+            manifest=manifest,
+            seq=revision.seq,
+            generation=self.state.generation,
+            origin=revision.origin,
+            at_ms=revision.at_ms,
+        )
         self._rows.put(Slot(kind, kb, key, manifest.revision), pack_document(record))
         change.revisions.append(manifest)
         self._announcements.add(kb, key, manifest.revision)
         named = set() if manifest.deleted else {place.chunk_id for place in manifest.places}
         gained, lost = self._references.replace(kb, key, named)
+        self._past.revise(kb, held, record, named, self._clock_ms())
         stood_at = held.seq if held is not None and held.generation == self.state.generation else 0
-        return {(manifest.kb, chunk) for chunk in gained}, {(manifest.kb, chunk): stood_at for chunk in lost}
+        touched |= {(manifest.kb, chunk): _Touched(revision.origin, stood_at) for chunk in lost}
+        if was_hidden != self._shadows.hides(kb, key):
+            gained = self._references.named_by(kb, key)
+        for chunk in gained:
+            touched.setdefault((manifest.kb, chunk), _Touched(revision.origin))
+
+    def _put_shadow(self, shadow: DocumentShadowed, touched: dict[ChunkKey, _Touched]) -> None:
+        kb, key = self._number(shadow.kb), shadow.document_key
+        was_hidden = self._shadows.hides(kb, key)
+        self._shadows.put(kb, shadow)
+        held = self._held_document(kb, key)
+        if held is not None and was_hidden != self._shadows.hides(kb, key):
+            for chunk in self._references.named_by(kb, key):
+                touched.setdefault((shadow.kb, chunk), _Touched(held.origin))
 
     def _held_document(self, kb: int, key: bytes) -> DocumentRecord | None:
         for kind in (Kind.DOCUMENT, Kind.TOMBSTONE):
@@ -256,21 +334,21 @@ class Vault:
                 return unpack_document(held.record)
         return None
 
-    def _settle(self, touched: set[ChunkKey], released: dict[ChunkKey, int], change: Change) -> None:
-        """Say of each chunk that the batch touched whether a manifest names it now."""
-        for kb_name, chunk_id in touched | released.keys():
+    def _settle(self, touched: Mapping[ChunkKey, _Touched], change: Change) -> None:
+        """Say of each chunk that the batch touched whether a manifest names it now, and whether it is searched."""
+        for (kb_name, chunk_id), about in touched.items():
             kb = self._number(kb_name)
             version = self._rows.version_of(Kind.CHUNK, kb, chunk_id)
             named = self._references.names(kb, chunk_id)
             if named and version is not None:
                 self._references.mark_named(kb, chunk_id)
-                change.indexed.add((kb_name, chunk_id))
+                shown = self._references.shows(kb, chunk_id)
+                (change.indexed if shown else change.unindexed).add((kb_name, chunk_id))
             elif named:
-                change.missing.add((kb_name, chunk_id))
+                change.missing[kb_name, chunk_id] = about.origin
             elif version is not None:
-                stood_at = released.get((kb_name, chunk_id), 0)
                 # A copy after the manifest that named it was published for another one, which is still to come.
-                below_seq = stood_at if version < stood_at else 0
+                below_seq = about.stood_at if version < about.stood_at else 0
                 self._references.mark_idle(kb, chunk_id, self._clock_ms(), below_seq)
                 change.unindexed.add((kb_name, chunk_id))
 
@@ -279,6 +357,7 @@ class Vault:
         if not seen or self._references.names(kb, chunk.chunk_id):
             return False
         self._references.mark_named(kb, chunk.chunk_id)
+        self._past.keep_text(kb, chunk.chunk_id)
         return self._rows.drop(Kind.CHUNK, kb, chunk.chunk_id)
 
     def _number(self, kb: str) -> int:
@@ -289,7 +368,7 @@ class Vault:
             self._numbers[kb] = number
         return number
 
-    def _put_state(self, **moved: int) -> None:
+    def _put_state(self, **moved: object) -> None:
         state = msgspec.structs.replace(
             self.state,
             **moved,
@@ -300,9 +379,19 @@ class Vault:
         self._rows.put(Slot(Kind.STATE, 0, STATE_ID, state.commits), msgspec.msgpack.encode(state))
         self.state = state
 
-    def _check_layout(self) -> None:
+    def _check_layout(self) -> int:
         found = schema.layout_of(self._sql)
         if found == 0:
             schema.create_tables(self._sql)
-        elif found != schema.LAYOUT:
+        elif not 1 <= found <= schema.LAYOUT:
             raise VaultVersionError(vault=self.folder, found=found, expected=schema.LAYOUT)
+        return found
+
+    def _migrate_from_1(self) -> None:
+        """Layout 1 had no history: it begins with what is held now. A crash leaves layout 1, whole."""
+        with self._transaction():
+            schema.add_tables_2(self._sql)
+            for kind in (Kind.DOCUMENT, Kind.TOMBSTONE):
+                for slot, packed in self._rows.each(kind):
+                    self._past.adopt(slot.kb, unpack_document(packed))
+            self._put_state(complete_from=position(self.state.generation, self.state.seq))

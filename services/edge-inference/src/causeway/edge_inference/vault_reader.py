@@ -60,18 +60,18 @@ class VaultReader:
         return None if packed is None else unpack_chunk(packed[1])
 
     def named_records(self, kb: str, chunk_ids: Sequence[bytes]) -> dict[bytes, ChunkRecord]:
-        """Those of the chunks that a document names now."""
+        """Those of the chunks that a document names now which no shadow hides."""
         number = self._vault.kb_numbers.get(kb)
         if number is None or not chunk_ids:
             return {}
         self._rows.envelope = self._vault.envelope
-        named = self._references.named_among(number, chunk_ids)
+        named = self._references.shown_among(number, chunk_ids)
         with tampering_named(self._vault.folder):
             packed = self._rows.get_many(Kind.CHUNK, number, [chunk for chunk in chunk_ids if chunk in named])
         return {chunk: unpack_chunk(record) for chunk, record in packed.items()}
 
     def origins(self, kb: str, chunk_id: bytes) -> list[Origin]:
-        """The documents that name a chunk now; none when it has been dropped."""
+        """The documents that name a chunk now and are searched; none when it has been dropped."""
         number = self._vault.kb_numbers.get(kb)
         if number is None:
             return []
@@ -84,7 +84,7 @@ class VaultReader:
         ]
 
     def named_chunks(self, kb: str) -> Iterator[tuple[bytes, ChunkRecord]]:
-        """Every chunk that a document names.
+        """Every chunk that a document names which no shadow hides.
 
         Raises:
             VaultTamperedError: a record is not what was sealed.
@@ -100,7 +100,7 @@ class VaultReader:
         if number is None:
             return
         self._rows.envelope = self._vault.envelope
-        named = self._references.named_chunks(number)
+        named = self._references.shown_chunks(number)
         with tampering_named(self._vault.folder):
             for slot, packed in self._rows.each(Kind.CHUNK, number):
                 if slot.id in named:
