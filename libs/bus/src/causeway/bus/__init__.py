@@ -27,6 +27,15 @@ from causeway.bus.following import Following, Position
 from causeway.bus.health import Health
 from causeway.bus.serving import Caller, Endpoint, Serving
 from causeway.bus.settings import BusSettings
+from causeway.bus.sourcing import (
+    SourceState,
+    add_source,
+    declare_feed,
+    kick_source,
+    remove_feed,
+    remove_source,
+    source_states,
+)
 
 __all__ = [
     "AccessRefused",
@@ -58,9 +67,16 @@ __all__ = [
     "RequestTimeout",
     "Retry",
     "Serving",
+    "SourceState",
     "Stored",
     "StreamFull",
     "StreamMissing",
     "WrongLastSequence",
     "WrongStorageKey",
+    "add_source",
+    "declare_feed",
+    "kick_source",
+    "remove_feed",
+    "remove_source",
+    "source_states",
 ]
