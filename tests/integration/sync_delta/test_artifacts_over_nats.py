@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -57,6 +58,10 @@ class Place:
 
     def current(self, kind: ArtifactKind = ArtifactKind.FILE) -> str:
         return self.artifacts.store.current(kind, "handbook")
+
+
+def is_current(made: Place, version: str) -> bool:
+    return made.current() == version
 
 
 @asynccontextmanager
@@ -158,7 +163,7 @@ async def test_a_withdrawn_version_gives_way_to_the_one_before(nats_server: Nats
     async with place(nats_server, tmp_path) as made:
         for version in ("1", "2"):
             await made.offer(version, version.encode())
-            await until(lambda version=version: made.current() == version)
+            await until(partial(is_current, made, version))
         await made.offer("2", b"2", withdrawn=True)
         await until(lambda: made.current() == "1")
 
