@@ -15,7 +15,6 @@ from causeway.bus.streams import declare
 from causeway.ingestor.app import rules
 from causeway.ingestor.bodies import StoredBodies
 from causeway.ingestor.handlers import Ingestion
-from causeway.ingestor.identity import document_key
 from causeway.ingestor.metrics import Metrics
 from causeway.ingestor.ports import Extractor
 from causeway.ingestor.revision import Naming
@@ -24,6 +23,7 @@ from causeway.ingestor.worker import Bounds, Pool
 from causeway.proto import Message, decode_any, headers, subjects
 from causeway.proto.chunks import ChunkCut, RevisionDrafted
 from causeway.proto.documents import Document, DocumentStatus, State
+from causeway.proto.identity import document_key
 from causeway.proto.knowledge import DocumentRevised
 
 SITE = "branch"

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from causeway.ingestor.chunking import Measure, chunk, embed_text, weight
-from causeway.ingestor.identity import chunk_id
 from causeway.ingestor.parsing.block import Block, Kind
 from causeway.ingestor.parsing.document import parse
+from causeway.proto.identity import chunk_id
 
 MEASURE = Measure()
 PARAGRAPHS_PER_PAGE = 6

@@ -4,7 +4,7 @@ import unicodedata
 
 import pytest
 
-from causeway.ingestor.identity import BadChunkKeyError, checked_key, chunk_id, document_key
+from causeway.proto.identity import BadChunkKeyError, checked_key, chunk_id, document_key
 
 KEY = bytes(range(32))
 

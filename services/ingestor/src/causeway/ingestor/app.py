@@ -10,7 +10,6 @@ from causeway.bus import Bus, BusSettings
 from causeway.ingestor.bodies import StoredBodies, spool_folder
 from causeway.ingestor.chunking import Measure
 from causeway.ingestor.handlers import SERVICE, Ingestion, Rules
-from causeway.ingestor.identity import BadChunkKeyError, checked_key
 from causeway.ingestor.metrics import Metrics
 from causeway.ingestor.parsing.block import Limits
 from causeway.ingestor.revision import Naming
@@ -18,6 +17,7 @@ from causeway.ingestor.settings import Settings
 from causeway.ingestor.space import model_id
 from causeway.ingestor.worker import Bounds, Pool
 from causeway.proto import subjects
+from causeway.proto.identity import BadChunkKeyError, checked_key
 from causeway.runtime import StartRefused
 from causeway.runtime.exposition import Exposition
 from causeway.runtime.process import Body

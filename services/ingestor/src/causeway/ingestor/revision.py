@@ -5,9 +5,9 @@ import hashlib
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from causeway.ingestor import identity
 from causeway.ingestor.chunking import Cut, embed_text
 from causeway.ingestor.extraction import Extraction
+from causeway.proto import identity
 from causeway.proto.chunks import ChunkCut, Manifest, Place, RevisionDrafted
 from causeway.proto.documents import Document, DocumentDeleted
 
