@@ -52,3 +52,31 @@ class DeadlinePassedError(ProblemReply):
         message = f"no answer within the deadline of {deadline_ms} ms"
         mend = "allow more time (`deadline_ms`), or run more replicas of edge-inference"
         super().__init__(Problem(code="deadline", message=message, mend=mend, retryable=True))
+
+
+class UnknownDocumentError(ProblemReply):
+    """No document of this name was ever held in the knowledge base."""
+
+    def __init__(self, kb: str, document_id: str) -> None:
+        message = f"nothing is held of a document {document_id!r} in {kb!r}"
+        mend = f"`causeway kb log --kb {kb}` names the documents that there are"
+        super().__init__(Problem(code="unknown_document", message=message, mend=mend))
+
+
+class UnknownRevisionError(ProblemReply):
+    """The document is known, and this revision of it is not held, or no longer."""
+
+    def __init__(self, kb: str, document_id: str, revision: int, at_seq: int) -> None:
+        which = f"revision {revision}" if revision else f"revision at epoch {at_seq}"
+        message = f"no {which} of {document_id!r} is held in {kb!r}: there was none, or it was too old to be kept"
+        mend = f"choose one that `causeway kb log --kb {kb} DOCUMENT` shows"
+        super().__init__(Problem(code="unknown_revision", message=message, mend=mend))
+
+
+class RevisionNotWholeError(ProblemReply):
+    """Texts of the revision were gone from the log before this replica could keep them."""
+
+    def __init__(self, document_id: str, revision: int, missing: int) -> None:
+        message = f"revision {revision} of {document_id!r} is not whole: {missing} of its chunks never came"
+        mend = "choose another revision, or publish the document again"
+        super().__init__(Problem(code="revision_not_whole", message=message, mend=mend))

@@ -24,8 +24,8 @@ CREATE TABLE announcement (kb INTEGER NOT NULL, document BLOB NOT NULL, revision
     PRIMARY KEY (kb, document)) WITHOUT ROWID;
 """
 # `known` holds the keyed hash of each document's name, `moment` when each revision took effect and when another took
-# its place, `past` which chunks only earlier revisions of a document name. A document (kind 3) is `hidden` when its shadow
-# (kind 7) is of the version that stands.
+# its place, `past` which chunks only earlier revisions of a document name. A document (kind 3) is `hidden` when its
+# shadow (kind 7) is of the version that stands.
 _TABLES_2 = """
 CREATE TABLE known (
     kb INTEGER NOT NULL, document BLOB NOT NULL, tag BLOB NOT NULL, pruned INTEGER NOT NULL DEFAULT 0,
