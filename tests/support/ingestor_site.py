@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from causeway.bus import Bus, BusSettings
 from causeway.bus.streams import declare
 from causeway.ingestor.app import rules
+from causeway.ingestor.archive import ReplicaArchive
 from causeway.ingestor.bodies import StoredBodies
 from causeway.ingestor.handlers import Ingestion
 from causeway.ingestor.metrics import Metrics
@@ -138,6 +139,7 @@ def ingestion(bus: Bus, extractor: Extractor, folder: Path, **changes: object) -
         log=bus,
         bodies=StoredBodies(bus, folder, settings.body_bytes_max),
         extractor=extractor,
+        archive=ReplicaArchive(bus, SITE),
         naming=Naming(key=KEY, model=MODEL),
         rules=rules(settings),
         metrics=Metrics(CollectorRegistry()),

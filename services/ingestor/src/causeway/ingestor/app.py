@@ -7,6 +7,7 @@ import time
 from prometheus_client import CollectorRegistry
 
 from causeway.bus import Bus, BusSettings
+from causeway.ingestor.archive import ReplicaArchive
 from causeway.ingestor.bodies import StoredBodies, spool_folder
 from causeway.ingestor.chunking import Measure
 from causeway.ingestor.handlers import SERVICE, Ingestion, Rules
@@ -47,6 +48,7 @@ def build(settings: Settings) -> Body:
                     bus, spool_folder(settings.spool_dir, settings.body_bytes_max), settings.body_bytes_max
                 ),
                 extractor=pool,
+                archive=ReplicaArchive(bus, settings.site),
                 naming=naming,
                 rules=rules(settings),
                 metrics=metrics,

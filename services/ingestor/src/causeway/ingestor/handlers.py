@@ -9,18 +9,30 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from causeway.bus import Ack, Dead, Delivery, NotPublished, ObjectError, Outcome, Retry, Stored, WrongLastSequence
+from causeway.bus import (
+    Ack,
+    Dead,
+    Delivery,
+    NotConnected,
+    NotPublished,
+    ObjectError,
+    Outcome,
+    RequestFailed,
+    Retry,
+    Stored,
+    WrongLastSequence,
+)
 from causeway.ingestor import revision as revisions
 from causeway.ingestor.chunking import Measure
 from causeway.ingestor.extraction import Extraction, Job
 from causeway.ingestor.metrics import Metrics
 from causeway.ingestor.parsing.block import Code, Limits, ParseFailure
-from causeway.ingestor.ports import Bodies, Extractor, Log
+from causeway.ingestor.ports import Archive, Bodies, Extractor, Log, Recalled
 from causeway.ingestor.revision import Naming, Standing
 from causeway.ingestor.worker import WorkerStartError
 from causeway.proto import subjects
 from causeway.proto.chunks import ChunkCut, Manifest, RevisionDrafted
-from causeway.proto.documents import Document, DocumentDeleted, DocumentStatus, ObjectRef, State
+from causeway.proto.documents import Document, DocumentDeleted, DocumentRestored, DocumentStatus, ObjectRef, State
 from causeway.proto.knowledge import DocumentRevised
 
 log = logging.getLogger(__name__)
@@ -49,6 +61,7 @@ class Ingestion:
     log: Log
     bodies: Bodies
     extractor: Extractor
+    archive: Archive
     naming: Naming
     rules: Rules
     metrics: Metrics
@@ -60,15 +73,21 @@ class Ingestion:
 
     async def _one(self, delivery: Delivery) -> Outcome:
         message = delivery.message
-        assert isinstance(message, Document | DocumentDeleted)
+        assert isinstance(message, Document | DocumentDeleted | DocumentRestored)
         if delivery.subject != subjects.DOCUMENT.at(self.site, message.kb):
             return Dead(f"the message says kb {message.kb!r}, its subject is {delivery.subject}: make them agree")
         try:
             if isinstance(message, Document):
                 return await self._document(message, delivery.stream_seq)
+            if isinstance(message, DocumentRestored):
+                return await self._restoration(message, delivery.stream_seq)
             return await self._deletion(message, delivery.stream_seq)
         except NotPublished as error:
             # A full CHUNKS empties as the embedder works; the document waits in DOCUMENTS, however long that takes.
+            self.metrics.documents.labels("retried").inc()
+            return Retry(str(error), delay_s=FULL_DELAY_S, forever=True)
+        except (RequestFailed, NotConnected) as error:
+            # No replica answers now, and none of what it holds is lost by waiting.
             self.metrics.documents.labels("retried").inc()
             return Retry(str(error), delay_s=FULL_DELAY_S, forever=True)
         except WorkerStartError as error:
@@ -100,10 +119,44 @@ class Ingestion:
             return await self._settle(None, last, standing)
         return await self._draft(revisions.tombstone(deleted, revision, self.naming), [], None, [])
 
+    async def _restoration(self, restored: DocumentRestored, revision: int) -> Outcome:
+        """An earlier revision takes the same road as a new one, from its chunks on; nothing is parsed."""
+        key = self._key(restored)
+        last = await self._last_draft(restored.kb, key)
+        standing = revisions.standing(_manifest(last), revision)
+        if standing is not Standing.NEW:
+            return await self._settle(None, last, standing)
+        await self._say(restored, key, revision, State.RECEIVED)
+        try:
+            past = await self._recall(restored)
+        except ParseFailure as failure:
+            return await self._fail(restored, key, revision, failure)
+        cuts = revisions.cuts_of(past.texts, past.manifest.places)
+        messages = revisions.chunk_cuts(cuts, restored.kb, self.naming)
+        manifest = revisions.restored(restored, revision, past.manifest, messages, self.naming)
+        manifest = revisions.tightened(manifest, past.standing)
+        said = f"restored from revision {restored.revision}"
+        return await self._draft(manifest, messages, None, [said], never_laxer=True)
+
+    async def _recall(self, restored: DocumentRestored) -> Recalled:
+        past = await self.archive.revision(restored.kb, restored.document_id, restored.revision)
+        if past.manifest.deleted:
+            raise ParseFailure(
+                Code.PAST, f"was deleted at revision {restored.revision}: delete it, or restore an earlier revision"
+            )
+        return past
+
     async def _draft(
-        self, manifest: Manifest, messages: list[ChunkCut], ref: ObjectRef | None, warnings: list[str]
+        self,
+        manifest: Manifest,
+        messages: list[ChunkCut],
+        ref: ObjectRef | None,
+        warnings: list[str],
+        *,
+        never_laxer: bool = False,
     ) -> Outcome:
-        """Publish chunks, then the draft, if no newer revision has come first."""
+        """Publish chunks, then the draft, if no newer revision has come first. `never_laxer` keeps the residency of the
+        last draft if that is stricter."""
         key = manifest.document_key.hex()
         subject = subjects.DRAFT.at(self.site, manifest.kb, key)
         sent: set[bytes] = set()
@@ -112,7 +165,10 @@ class Ingestion:
             standing = revisions.standing(_manifest(last), manifest.revision)
             if standing is not Standing.NEW:
                 return await self._settle(ref, last, standing)
-            known = revisions.vouched(_manifest(last), await self._published(manifest.kb, key))
+            drafted = _manifest(last)
+            if never_laxer and drafted is not None and not drafted.deleted:
+                manifest = revisions.tightened(manifest, drafted.residency)
+            known = revisions.vouched(drafted, await self._published(manifest.kb, key))
             draft = revisions.draft(manifest, messages, known)
             await self._send([cut for cut in draft.chunks if cut.chunk_id not in sent], manifest)
             sent |= {cut.chunk_id for cut in draft.chunks}
@@ -189,9 +245,12 @@ class Ingestion:
             )
         return extraction
 
-    async def _fail(self, document: Document, key: str, revision: int, failure: ParseFailure) -> Outcome:
+    async def _fail(
+        self, document: Document | DocumentRestored, key: str, revision: int, failure: ParseFailure
+    ) -> Outcome:
         """The status says why, and the message goes to DEAD, body or object reference included, for a replay."""
-        reason = f"{document.filename or document.document_id} {failure.reason}"
+        filename = document.filename if isinstance(document, Document) else ""
+        reason = f"{filename or document.document_id} {failure.reason}"
         await self._say(document, key, revision, State.FAILED, code=failure.code, reason=reason)
         self.metrics.documents.labels("failed").inc()
         self.metrics.failures.labels(failure.code).inc()
@@ -217,7 +276,14 @@ class Ingestion:
         )
 
     async def _say(
-        self, document: Document, key: str, revision: int, state: State, *, code: str = "", reason: str = ""
+        self,
+        document: Document | DocumentRestored,
+        key: str,
+        revision: int,
+        state: State,
+        *,
+        code: str = "",
+        reason: str = "",
     ) -> None:
         status = DocumentStatus(
             kb=document.kb,
@@ -244,7 +310,7 @@ class Ingestion:
         )
         return _manifest(stored)
 
-    def _key(self, message: Document | DocumentDeleted) -> str:
+    def _key(self, message: Document | DocumentDeleted | DocumentRestored) -> str:
         return revisions.key_of(message, self.naming).hex()
 
 

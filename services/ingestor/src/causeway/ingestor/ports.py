@@ -1,12 +1,15 @@
 """What the ingestor needs of the world around it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from causeway.bus import PubAck, Stored
 from causeway.ingestor.extraction import Extraction, Job
 from causeway.proto import Message
-from causeway.proto.documents import ObjectRef
+from causeway.proto.chunks import Manifest
+from causeway.proto.documents import ObjectRef, Residency
+from causeway.proto.history import ChunkText
 
 
 class Log(Protocol):
@@ -32,6 +35,22 @@ class Bodies(Protocol):
         """
 
     async def delete(self, ref: ObjectRef) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recalled:
+    """An earlier revision and the texts of its chunks; `standing` is the residency that the document has now."""
+
+    manifest: Manifest
+    texts: Sequence[ChunkText]
+    standing: Residency
+
+
+class Archive(Protocol):
+    """What a replica holds of the past."""
+
+    async def revision(self, kb: str, document_id: str, revision: int) -> Recalled:
+        """Raises ParseFailure (it is not held) or RequestFailed, NotConnected (not now)."""
 
 
 class Extractor(Protocol):

@@ -2,14 +2,20 @@
 
 import enum
 import hashlib
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+
+import msgspec
 
 from causeway.ingestor.chunking import Cut, embed_text
 from causeway.ingestor.extraction import Extraction
 from causeway.proto import identity
 from causeway.proto.chunks import ChunkCut, Manifest, Place, RevisionDrafted
-from causeway.proto.documents import Document, DocumentDeleted
+from causeway.proto.documents import Document, DocumentDeleted, DocumentRestored, Residency
+from causeway.proto.history import ChunkText
+
+_STRICTEST_FIRST = (Residency.RESTRICTED, Residency.INTERNAL, Residency.PUBLIC)
 
 
 class Standing(enum.Enum):
@@ -36,7 +42,7 @@ class Draft:
     drafted: RevisionDrafted
 
 
-def key_of(message: Document | DocumentDeleted, naming: Naming) -> bytes:
+def key_of(message: Document | DocumentDeleted | DocumentRestored, naming: Naming) -> bytes:
     """The key of a document in the compacted logs."""
     return identity.document_key(naming.key, message.kb, message.document_id)
 
@@ -109,6 +115,45 @@ def tombstone(deleted: DocumentDeleted, revision: int, naming: Naming) -> Manife
         deleted=True,
         model=naming.model,
     )
+
+
+def cuts_of(texts: Sequence[ChunkText], places: Sequence[Place]) -> list[Cut]:
+    """The chunks of an earlier revision, as if they had just been cut."""
+    return [
+        Cut(
+            ordinal=ordinal,
+            context=text.context,
+            text=text.text,
+            language=text.language,
+            page_first=place.page_first,
+            page_last=place.page_last,
+        )
+        for ordinal, (text, place) in enumerate(zip(texts, places, strict=True))
+    ]
+
+
+def restored(
+    message: DocumentRestored, revision: int, past: Manifest, messages: list[ChunkCut], naming: Naming
+) -> Manifest:
+    """The manifest of an earlier revision as the newest. Its chunks are named anew: by the model and key of now, which
+    gives the same ids where these have not changed."""
+    return msgspec.structs.replace(
+        past,
+        document_id=message.document_id,
+        document_key=key_of(message, naming),
+        revision=revision,
+        model=naming.model,
+        places=[
+            Place(chunk_id=cut.chunk_id, page_first=place.page_first, page_last=place.page_last)
+            for cut, place in zip(messages, past.places, strict=True)
+        ],
+    )
+
+
+def tightened(manifest: Manifest, *others: Residency) -> Manifest:
+    """The manifest under the strictest of all these residencies: going back in time must not let anything leave."""
+    strictest = min((manifest.residency, *others), key=_STRICTEST_FIRST.index)
+    return msgspec.structs.replace(manifest, residency=strictest)
 
 
 def draft(manifest: Manifest, messages: list[ChunkCut], known: AbstractSet[bytes]) -> Draft:

@@ -27,6 +27,7 @@ class Code(enum.StrEnum):
     CRASHED = "parser_crashed"
     DIGEST = "body_differs"
     MISSING = "body_missing"
+    PAST = "revision_unknown"
 
 
 class ParseFailure(Exception):
