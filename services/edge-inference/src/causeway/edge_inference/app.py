@@ -13,6 +13,7 @@ from causeway.edge_inference.keys import parse_key, read_key_file
 from causeway.edge_inference.llama import LlamaGenerator
 from causeway.edge_inference.model_files import model_path
 from causeway.edge_inference.ports import VectorIndex
+from causeway.edge_inference.seeding import seed
 from causeway.edge_inference.service import Service
 from causeway.edge_inference.settings import Settings
 from causeway.edge_inference.vault import Vault
@@ -33,6 +34,7 @@ def build(settings: Settings) -> Body:
         try:
             kek = key_of(settings)
             with locked(settings.vault_dir):
+                await asyncio.to_thread(seed, settings.vault_dir, settings.vault_seed_dir)
                 await _run(settings, kek, stop)
         except (VaultError, ModelError) as error:
             raise StartRefused(str(error)) from error

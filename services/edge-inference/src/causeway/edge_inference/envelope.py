@@ -30,6 +30,7 @@ class Kind(enum.IntEnum):
     HISTORY = 6
     SHADOW = 7
     TEXT = 8
+    VECTOR = 9
 
 
 @dataclass(frozen=True, slots=True)

@@ -202,7 +202,7 @@ def _candidates(
 ) -> list[Candidate]:
     def vectors(chunks: Sequence[bytes]) -> Vectors:
         zero = np.zeros(len(vector), np.float32)
-        rows = [zero if chunk in index.foreign else records[chunk].vector() for chunk in chunks]
+        rows = [records[chunk].vector() if index.comparable(records[chunk]) else zero for chunk in chunks]
         return np.stack(rows) if rows else np.zeros((0, len(vector)), np.float32)
 
     def about(chunks: Sequence[bytes]) -> list[Passage | None]:

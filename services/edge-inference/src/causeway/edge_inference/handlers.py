@@ -29,7 +29,7 @@ class Log(Protocol):
 
     async def last_many(self, stream: str, names: Sequence[str]) -> dict[str, Stored]: ...
 
-    async def purge(self, stream: str, subject: str, below_seq: int) -> None: ...
+    async def purge(self, stream: str, subject: str, below_seq: int | None = None) -> None: ...
 
 
 class Following:
@@ -112,11 +112,18 @@ class Following:
             async with limit:
                 subject = subjects.KNOWLEDGE_CHUNK.at(chunk.origin or self._site, chunk.kb, chunk.chunk_id.hex())
                 await self._log.purge(subjects.KNOWLEDGE_CHUNK.stream, subject, chunk.below_seq)
+                await self._purge_vectors(chunk)
 
         await asyncio.gather(*(purge(chunk) for chunk in idle))
         removed = await self._on_storage(self._replica.vault.remove_idle, idle) if idle else 0
         self._metrics.swept.inc(removed)
         return removed
+
+    async def _purge_vectors(self, chunk: IdleChunk) -> None:
+        """What other spaces have of a chunk goes with it; where there is nothing, nothing is asked."""
+        if self._replica.vault.state.vectors.seq:
+            subject = subjects.VECTOR.at(chunk.origin or self._site, chunk.kb, chunk.chunk_id.hex())
+            await self._log.purge(subjects.VECTOR.stream, subject)
 
     async def _fetch(self, missing: Mapping[ChunkKey, str]) -> None:
         """Read chunks that a manifest names from the log by their subjects; say so loudly if they are nowhere."""

@@ -50,11 +50,11 @@ class KnowledgeIndex:
 
     def put_vectors(self, entries: Sequence[tuple[bytes, ChunkRecord | ChunkVector]]) -> None:
         """The half for dense search."""
-        own = [(chunk, record) for chunk, record in entries if self._comparable(record)]
+        own = [(chunk, record) for chunk, record in entries if self.comparable(record)]
         if own:
             self.dense.upsert([chunk for chunk, _ in own], unit_vectors([record for _, record in own]))
         self.foreign -= {chunk for chunk, _ in own}
-        self.foreign |= {chunk for chunk, record in entries if not self._comparable(record)}
+        self.foreign |= {chunk for chunk, record in entries if not self.comparable(record)}
 
     def put_terms(self, entries: Sequence[Entry]) -> None:
         """The half for lexical search: some 0.15 ms a chunk, nearly all of what indexing costs."""
@@ -88,7 +88,8 @@ class KnowledgeIndex:
             self._terms_copied = changed
         return saved
 
-    def _comparable(self, record: ChunkRecord | ChunkVector) -> bool:
+    def comparable(self, record: ChunkRecord | ChunkVector) -> bool:
+        """Whether a record's vector is of this index's space. A snapshot of the vault may be older than the index."""
         return record.model == self._model_id and len(record.vector_f16) == 2 * self._dims
 
 
@@ -120,6 +121,11 @@ class KnowledgeIndexes:
         """How many chunks lexical search does not know yet."""
         return sum(len(index.behind) for index in self._by_kb.copy().values())
 
+    @property
+    def lacking(self) -> int:
+        """How many chunks have no vector of this space."""
+        return sum(len(index.foreign) for index in self._by_kb.copy().values())
+
     def load(self, kb: str, lexical: LexicalIndex, vectors: Iterable[tuple[bytes, ChunkVector]]) -> None:
         """Fill a knowledge base's index from the vault and a copy of its terms, which may be of any time, or empty."""
         index, source = self._opened(kb), iter(vectors)
@@ -149,6 +155,14 @@ class KnowledgeIndexes:
             index = self._opened(kb)
             for start in range(0, len(chunks), _FOLLOWED_ROWS):
                 index.put(list(reader.named_records(kb, chunks[start : start + _FOLLOWED_ROWS]).items()))
+
+    def follow_vectors(self, reader: VaultReader, chunks: Iterable[tuple[str, bytes]]) -> None:
+        """Take over the vectors of these chunks, in so far as they are searched; their terms are as they were."""
+        for kb, ids in _grouped(chunks).items():
+            for start in range(0, len(ids), _FOLLOWED_ROWS):
+                self._opened(kb).put_vectors(
+                    list(reader.named_records(kb, ids[start : start + _FOLLOWED_ROWS]).items())
+                )
 
     def build(self) -> None:
         """Build what answers faster than exact search, for every knowledge base that has none yet."""

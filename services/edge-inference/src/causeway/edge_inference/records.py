@@ -65,6 +65,10 @@ class ChunkVector(msgspec.Struct, frozen=True, kw_only=True):
     vector_f16: bytes
 
 
+class ChunkVectorRow(ChunkVector, frozen=True, kw_only=True, array_like=True):
+    """A vector of another space than the chunk's own, as it is sealed."""
+
+
 class DocumentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The sealed part of a document: its manifest, where in which generation of the log that stood, and since when.
 
@@ -116,6 +120,7 @@ _prose = msgspec.msgpack.Decoder(_Prose)
 _document = msgspec.msgpack.Decoder(DocumentRecord)
 _history = msgspec.msgpack.Decoder(list[PastRevision])
 _shadow = msgspec.msgpack.Decoder(ShadowRecord)
+_vector = msgspec.msgpack.Decoder(ChunkVectorRow)
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -166,6 +171,16 @@ def unpack_vector(packed: bytes) -> ChunkVector:
     """Only the vector of a packed chunk, without unpacking its prose."""
     stored = _stored_chunk.decode(packed)
     return ChunkVector(model=stored.model, vector_f16=stored.vector_f16)
+
+
+def pack_second_vector(model: str, vector_f16: bytes) -> bytes:
+    """Bytes to seal."""
+    return _encoder.encode(ChunkVectorRow(model=model, vector_f16=vector_f16))
+
+
+def unpack_second_vector(packed: bytes) -> ChunkVector:
+    """What `pack_second_vector` packed."""
+    return _vector.decode(packed)
 
 
 def pack_document(document: DocumentRecord) -> bytes:

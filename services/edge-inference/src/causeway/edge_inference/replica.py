@@ -10,11 +10,11 @@ from causeway.edge_inference.knowledge_index import KnowledgeIndexes
 from causeway.edge_inference.records import Chunk, Revision, chunk_of
 from causeway.edge_inference.references import IdleChunk
 from causeway.edge_inference.snapshots import Snapshots
-from causeway.edge_inference.vault import Batch, ChunkKey, Vault
+from causeway.edge_inference.vault import Batch, ChunkKey, Vault, VectorsPosition
 from causeway.edge_inference.vault_reader import VaultReader
 from causeway.proto.chunks import Manifest
 from causeway.proto.codec import Message
-from causeway.proto.knowledge import ChunkEmbedded, DocumentRevised, DocumentShadowed, Watermark
+from causeway.proto.knowledge import ChunkEmbedded, ChunkReembedded, DocumentRevised, DocumentShadowed, Watermark
 
 ANNOUNCEMENTS_PER_STEP = 500
 SWEPT_PER_STEP = 500
@@ -108,6 +108,10 @@ class Replica:
         state = self.vault.state
         change = self.vault.apply(Batch(chunks=_chunks(entries), seq=state.seq, stream_created=state.stream_created))
         self.indexes.follow(self._reader, change.indexed, change.unindexed)
+
+    def apply_vectors(self, vectors: Sequence[ChunkReembedded], after: VectorsPosition) -> None:
+        """Commit vectors of this space for chunks of another, then the indexes."""
+        self.indexes.follow_vectors(self._reader, self.vault.apply_vectors(vectors, after))
 
     def build_indexes(self) -> None:
         """Build the faster indexes in a thread of their own, while exact search answers.

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from importlib.metadata import version
 from types import TracebackType
 from typing import Self, TypeVar
@@ -18,6 +18,7 @@ from causeway.edge_inference.handlers import SERVICE, Following
 from causeway.edge_inference.knowledge_index import KnowledgeIndexes
 from causeway.edge_inference.metrics import Metrics
 from causeway.edge_inference.ports import Encoder, Generator, VectorIndex
+from causeway.edge_inference.recalling import Recalling
 from causeway.edge_inference.replica import Replica, SweepRule
 from causeway.edge_inference.rotation import Resealing, renew_spent_key
 from causeway.edge_inference.settings import Settings
@@ -25,6 +26,7 @@ from causeway.edge_inference.snapshots import SnapshotRule
 from causeway.edge_inference.snapshotting import Snapshotting
 from causeway.edge_inference.upkeep import Upkeep
 from causeway.edge_inference.vault import Vault, wall_clock_ms
+from causeway.edge_inference.vectors import VectorFollowing
 from causeway.proto import subjects
 from causeway.runtime.exposition import Exposition
 from causeway.runtime.tracing import tracer_provider
@@ -38,6 +40,7 @@ FOLLOWED = (
 )
 DESCRIPTION = "Answers questions from this site's own documents, with citations."
 T = TypeVar("T")
+_COMPLETE_POLL_S = 0.2
 
 
 class Service:
@@ -61,6 +64,7 @@ class Service:
         self.bus = Bus(BusSettings.of(settings, SERVICE, self.registry, tracer_provider(SERVICE, settings.site)))
         self._settings = settings
         self._vault = vault
+        vault.space = encoder.model_id
         self._kek = kek
         self._encoder = encoder
         self._generator = generator
@@ -102,6 +106,7 @@ class Service:
         async with asyncio.TaskGroup() as group:
             group.create_task(upkeep.until(stop))
             group.create_task(snapshotting.until(stop))
+            group.create_task(self._serve_when_complete(stop))
 
     def run_on_storage(self, act: Callable[[], T]) -> asyncio.Future[T]:
         """Do something on the thread that changes the vault and the indexes, after what waits there."""
@@ -111,6 +116,8 @@ class Service:
         """Why this replica can not answer, or an empty string when it can."""
         if not self.following.caught_up:
             return f"catching up with KNOWLEDGE, {self.follower.lag} entries to go"
+        if not self.caught_up.is_set():
+            return f"{self.replica.indexes.lacking} chunks have no vector of {self._encoder.model_id} yet"
         if not self.serving.ready.is_set():
             return "joining the queue group"
         return "" if self.bus.connected else "not connected to nats-server, trying again"
@@ -133,6 +140,8 @@ class Service:
         await _on(self._asks, finder.warm)
         answering = Answering(self._settings.site, self._vault, self._indexes, finder)
         self.asking = Asking(answering, self._asks, self.metrics, self._generator, self._settings.generator_timeout_s)
+        self._recalling = Recalling(self._settings.site, self._vault)
+        self._stack.push_async_callback(self._recalling.close)
         self._follow()
         self._stack.enter_context(Exposition(self.registry, self.not_ready, self._settings.metrics_port))
         await self._stack.enter_async_context(self.bus)
@@ -145,7 +154,7 @@ class Service:
             self._storage,
             self.metrics,
             clock_ms=wall_clock_ms,
-            on_caught_up=self._serve,
+            on_caught_up=self._serve if self._settings.serve_when == "caught-up" else lambda: None,
         )
         self.follower = self.bus.follow(
             subjects.KNOWLEDGE_CHUNK.stream,
@@ -158,11 +167,27 @@ class Service:
             on_reset=self.following.reset,
         )
         self.following.followed = lambda: self.follower.position
+        self.vectors = VectorFollowing(self.bus, self.replica, self._storage, self._encoder.model_id)
+
+    async def _serve_when_complete(self, stop: asyncio.Event) -> None:
+        """Join the queue group once every chunk has a vector of this space and its terms, if not sooner."""
+        while not stop.is_set() and not self.caught_up.is_set():
+            if self.following.caught_up and self.vectors.at_end and not self._incomplete():
+                self._serve()
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _COMPLETE_POLL_S)
+
+    def _incomplete(self) -> int:
+        return self.replica.indexes.lacking + self.replica.indexes.behind
 
     def _serve(self) -> None:
         """Join the queue group: not before, because a replica that lags would say that nothing is known."""
         about = {"site": self._settings.site, "model": self._encoder.model_id, "index": self._settings.index}
-        endpoints = self.asking.endpoints(self._settings.site, self._settings.ask_concurrency_max)
+        endpoints = [
+            *self.asking.endpoints(self._settings.site, self._settings.ask_concurrency_max),
+            *self._recalling.endpoints(),
+        ]
         self.serving = self.bus.serve(SERVICE, version("causeway-edge-inference"), DESCRIPTION, endpoints, about)
         self.caught_up.set()
 

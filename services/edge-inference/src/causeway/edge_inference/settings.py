@@ -19,6 +19,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     """`CAUSEWAY_*` for the common part, `EDGE_INFERENCE_*` for these. The README says what each means."""
 
     vault_dir: Path
+    vault_seed_dir: Path | None = None
     vault_key_file: Path | None = None
     vault_key: str = ""
     index: Literal["chroma", "usearch", "exact"] = "chroma"
@@ -41,6 +42,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     snapshot_age_max_s: Annotated[float, msgspec.Meta(gt=0)] = 3_600.0
     history_revisions_max: Annotated[int, msgspec.Meta(ge=0, le=50)] = 20
     history_days_max: Days = 90.0
+    serve_when: Literal["caught-up", "complete"] = "caught-up"
     metrics_port: int = 0
 
     def history(self) -> HistoryRule:

@@ -22,6 +22,7 @@ from causeway.edge_inference.records import (
     Revision,
     pack_chunk,
     pack_document,
+    pack_second_vector,
     position,
     unpack_chunk,
     unpack_document,
@@ -30,11 +31,19 @@ from causeway.edge_inference.references import IdleChunk, References
 from causeway.edge_inference.sealed_rows import SealedRows, tampering_named
 from causeway.edge_inference.shadows import Shadows
 from causeway.proto.chunks import Manifest
-from causeway.proto.knowledge import DocumentShadowed
+from causeway.proto.knowledge import ChunkReembedded, DocumentShadowed
 
 ChunkKey = tuple[str, bytes]
 ClockMs = Callable[[], int]
 STATE_ID = b"state"
+
+
+class VectorsPosition(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of which VECTORS is in the vault, for one space."""
+
+    space: str = ""
+    seq: int = 0
+    stream_created: int = 0
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +62,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     seals: int = 0
     watermarks: dict[str, int] = {}
     complete_from: int = -1
+    vectors: VectorsPosition = VectorsPosition()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +110,8 @@ def wall_clock_ms() -> int:
 class Vault:
     """The one writer of a vault; readers have connections of their own (`VaultReader`). Threads take turns.
 
+    `space` is the model whose vectors its readers want, where a chunk has two.
+
     Delivery guarantee: a batch is applied whole, with its watermark, or not at all; applied again, it changes nothing.
     """
 
@@ -107,6 +119,7 @@ class Vault:
         self, folder: Path, ring: Keyring, clock_ms: ClockMs = wall_clock_ms, rule: HistoryRule | None = None
     ) -> None:
         self.folder = folder
+        self.space = ""
         self._clock_ms = clock_ms
         self._turn = threading.RLock()
         self._sql = schema.connect(folder, writes=True)
@@ -157,6 +170,15 @@ class Vault:
             watermarks = {**self.state.watermarks, **batch.watermarks}
             self._put_state(seq=batch.seq, stream_created=batch.stream_created, watermarks=watermarks)
         return change
+
+    def apply_vectors(self, vectors: Sequence[ChunkReembedded], after: VectorsPosition) -> set[ChunkKey]:
+        """Commit vectors of another space than their chunks' and the position after them. Returns their chunks."""
+        with self._transaction():
+            for vector in vectors:
+                slot = Slot(Kind.VECTOR, self._number(vector.kb), vector.chunk_id, after.seq)
+                self._rows.put(slot, pack_second_vector(vector.model, vector.vector_f16))
+            self._put_state(vectors=after)
+        return {(vector.kb, vector.chunk_id) for vector in vectors}
 
     def restart_log(self, stream_created: int) -> None:
         """Follow a log that was created anew from its start. What is held stays: newer revisions replace it."""
@@ -358,6 +380,7 @@ class Vault:
             return False
         self._references.mark_named(kb, chunk.chunk_id)
         self._past.keep_text(kb, chunk.chunk_id)
+        self._rows.drop(Kind.VECTOR, kb, chunk.chunk_id)
         return self._rows.drop(Kind.CHUNK, kb, chunk.chunk_id)
 
     def _number(self, kb: str) -> int:

@@ -1,24 +1,32 @@
 """Reads of a vault by the side of its writer: one reader per thread, each with a connection of its own."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from causeway.edge_inference import schema
 from causeway.edge_inference.envelope import Kind
-from causeway.edge_inference.records import ChunkRecord, ChunkVector, unpack_chunk, unpack_document, unpack_vector
+from causeway.edge_inference.records import (
+    ChunkRecord,
+    ChunkVector,
+    unpack_chunk,
+    unpack_document,
+    unpack_second_vector,
+    unpack_vector,
+)
 from causeway.edge_inference.references import References
 from causeway.edge_inference.sealed_rows import SealedRows, tampering_named
 from causeway.edge_inference.vault import State, Vault, read_state
 from causeway.proto.chunks import Manifest, Place
 
 _MANIFESTS_MAX = 64
-T = TypeVar("T")
+R = TypeVar("R", ChunkRecord, ChunkVector)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +76,8 @@ class VaultReader:
         named = self._references.shown_among(number, chunk_ids)
         with tampering_named(self._vault.folder):
             packed = self._rows.get_many(Kind.CHUNK, number, [chunk for chunk in chunk_ids if chunk in named])
-        return {chunk: unpack_chunk(record) for chunk, record in packed.items()}
+            records = {chunk: unpack_chunk(record) for chunk, record in packed.items()}
+            return records | self._in_space(number, records)
 
     def origins(self, kb: str, chunk_id: bytes) -> list[Origin]:
         """The documents that name a chunk now and are searched; none when it has been dropped."""
@@ -95,7 +104,7 @@ class VaultReader:
         """The same, without their prose: what dense search is built from."""
         return self._named(kb, unpack_vector)
 
-    def _named(self, kb: str, unpack: Callable[[bytes], T]) -> Iterator[tuple[bytes, T]]:
+    def _named(self, kb: str, unpack: Callable[[bytes], R]) -> Iterator[tuple[bytes, R]]:
         number = self._vault.kb_numbers.get(kb)
         if number is None:
             return
@@ -104,7 +113,22 @@ class VaultReader:
         with tampering_named(self._vault.folder):
             for slot, packed in self._rows.each(Kind.CHUNK, number):
                 if slot.id in named:
-                    yield slot.id, unpack(packed)
+                    record = unpack(packed)
+                    yield slot.id, self._in_space(number, {slot.id: record}).get(slot.id, record)
+
+    def _in_space(self, number: int, records: Mapping[bytes, R]) -> dict[bytes, R]:
+        """Those of the records that have another model's vector and a second one of the wanted space: with that."""
+        space = self._vault.space
+        other = [chunk for chunk, record in records.items() if space and record.model != space]
+        second = {
+            chunk: unpack_second_vector(packed)
+            for chunk, packed in (self._rows.get_many(Kind.VECTOR, number, other) if other else {}).items()
+        }
+        return {
+            chunk: msgspec.structs.replace(records[chunk], model=space, vector_f16=vector.vector_f16)
+            for chunk, vector in second.items()
+            if vector.model == space
+        }
 
     def _manifest(self, kb: str, number: int, key: bytes) -> Manifest | None:
         version = self._rows.version_of(Kind.DOCUMENT, number, key)
