@@ -317,9 +317,3 @@ ALL: tuple[Subject, ...] = (
     DEAD,
     CANARY,
 )
-
-
-def kept_in(stream: str) -> list[Subject]:
-    """The subjects whose messages a stream holds: `OUTBOX_<place>` its own, and INBOX those of another place's."""
-    row = "OUTBOX" if stream == "INBOX" or stream.startswith("OUTBOX_") else stream
-    return [subject for subject in ALL if subject.stream == row]

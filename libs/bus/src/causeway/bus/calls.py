@@ -116,7 +116,13 @@ class BusCalls:
         return await self._requesting.request(subject, message, reply_type, timeout_s)
 
     def request_stream(
-        self, subject: str, message: Message, reply_type: type[M], *, wait_s: float = 10.0, total_s: float = 120.0
+        self,
+        subject: str,
+        message: Message,
+        reply_type: type[M] | tuple[type[M], ...],
+        *,
+        wait_s: float = 10.0,
+        total_s: float = 120.0,
     ) -> AsyncGenerator[M, None]:
         """See Requesting.request_stream."""
         return self._requesting.request_stream(subject, message, reply_type, wait_s=wait_s, total_s=total_s)

@@ -5,6 +5,7 @@ import contextlib
 import random
 import time
 from collections.abc import AsyncGenerator
+from typing import cast
 
 import nats.errors
 from nats.aio.msg import Msg
@@ -13,7 +14,7 @@ from nats.aio.subscription import Subscription
 from causeway.bus.broker import EdgeBroker
 from causeway.bus.errors import NoResponders, NotConnected, PayloadTooLarge, ProblemReply, RequestTimeout
 from causeway.bus.settings import BusSettings
-from causeway.proto import Message, decode, encode, headers
+from causeway.proto import Message, decode, decode_any, encode, headers
 from causeway.proto.answers import Problem
 from causeway.proto.codec import M
 
@@ -73,7 +74,13 @@ class Requesting:
         }
 
     async def request_stream(
-        self, subject: str, message: Message, reply_type: type[M], *, wait_s: float = 10.0, total_s: float = 120.0
+        self,
+        subject: str,
+        message: Message,
+        reply_type: type[M] | tuple[type[M], ...],
+        *,
+        wait_s: float = 10.0,
+        total_s: float = 120.0,
     ) -> AsyncGenerator[M, None]:
         """Replies as they come, until the final one. At most `wait_s` between two, at most `total_s` in all.
 
@@ -110,12 +117,14 @@ class Requesting:
         return message
 
 
-def reply_in(raw: Msg, reply_type: type[M]) -> M:
-    """The reply, or the problem that it is, raised."""
+def reply_in(raw: Msg, reply_type: type[M] | tuple[type[M], ...]) -> M:
+    """The reply, of one of these types, or the problem that it is, raised."""
     head = raw.headers or {}
     if head.get(headers.CE_TYPE) == Problem.type_name:
         raise ProblemReply(decode(raw.data, Problem))
     if headers.SERVICE_ERROR in head or headers.SERVICE_ERROR_CODE in head:
         code = head.get(headers.SERVICE_ERROR_CODE, "")
         raise ProblemReply(Problem(code=code, message=head.get(headers.SERVICE_ERROR, "the service failed")))
+    if isinstance(reply_type, tuple):
+        return cast(M, decode_any(raw.data, head.get(headers.CE_TYPE), reply_type))
     return decode(raw.data, reply_type)
