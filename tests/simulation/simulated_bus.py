@@ -1,0 +1,246 @@
+"""The bus as a process sees it, over logs in memory: what `causeway.bus.Bus` promises, and no more.
+
+Each call takes turns with everything else that happens: it may be cut off before its effect, between effect and sync,
+or after the sync with the acknowledgement lost.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from random import Random
+from typing import Any
+
+from causeway.bus import BusError, Delivery, NotPublished, Position, PubAck, Stored, WrongLastSequence
+from causeway.proto import Message, encode, headers
+from tests.simulation.log import CompactedLog, Entry, WrongLastError
+from tests.simulation.observation import record
+
+LogHandler = Callable[[list[Delivery]], Awaitable[None]]
+CREATED = 1
+FOLLOW_AGAIN_S = 0.5
+
+
+class Gone(asyncio.CancelledError):
+    """The process was killed: nothing of it runs on."""
+
+
+@dataclass
+class Server:
+    """The streams of a place and its wall clock. `changed` wakes those that wait for more."""
+
+    place: str
+    logs: dict[str, CompactedLog]
+    wall_ms: Callable[[], int]
+    waiting: list[asyncio.Future[None]] = field(default_factory=list)
+
+    def changed(self) -> None:
+        """Something new is durable."""
+        waiting, self.waiting = self.waiting, []
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def sync(self, name: str) -> None:
+        """Make a log durable and tell those that wait."""
+        self.logs[name].sync()
+        self.changed()
+
+
+class SimulatedBus:
+    """One process's connection. `turn` waits until the world lets it go on; `alive` ends with the process."""
+
+    def __init__(
+        self, server: Server, turn: Callable[[str], Awaitable[None]], random: Random, lost_acks: float
+    ) -> None:
+        self.server = server
+        self._turn = turn
+        self._random = random
+        self._lost_acks = lost_acks
+
+    async def publish(
+        self,
+        subject: str,
+        message: Message,
+        msg_id: str = "",
+        stream: str | None = None,
+        expected_last_subject_seq: int | None = None,
+        timeout_s: float | None = None,
+    ) -> PubAck:
+        """Durable when it returns."""
+        name = stream or self._stream_of(subject)
+        await self._turn(f"publish {subject}")
+        seq = self._append(name, subject, message, expected_last_subject_seq)
+        await self._turn(f"sync {subject}")
+        self.server.sync(name)
+        self._lose_ack(subject)
+        return PubAck(stream=name, seq=seq, duplicate=False)
+
+    async def publish_many(self, items: Sequence[tuple[str, Message, str]], window: int = 500) -> list[PubAck]:
+        """All durable when it returns; the order in the stream is any."""
+        order = list(range(len(items)))
+        self._random.shuffle(order)
+        acks: dict[int, PubAck] = {}
+        for index in order:
+            subject, message, _ = items[index]
+            name = self._stream_of(subject)
+            await self._turn(f"publish {subject}")
+            acks[index] = PubAck(stream=name, seq=self._append(name, subject, message, None), duplicate=False)
+        await self._turn("sync")
+        for name in {ack.stream for ack in acks.values()}:
+            self.server.sync(name)
+        if items:
+            self._lose_ack(items[0][0])
+        return [acks[index] for index in range(len(items))]
+
+    async def last(self, stream: str, subject: str) -> Stored | None:
+        """What the subject holds."""
+        await self._turn(f"last {subject}")
+        return self._stored(self.server.logs[stream].last(subject), stream)
+
+    async def last_many(self, stream: str, subjects: Iterable[str]) -> dict[str, Stored]:
+        """What each subject holds, if anything."""
+        await self._turn("last_many")
+        found = {subject: self._stored(self.server.logs[stream].last(subject), stream) for subject in subjects}
+        return {subject: stored for subject, stored in found.items() if stored is not None}
+
+    async def exists_many(self, stream: str, subjects: Iterable[str]) -> set[str]:
+        """Those subjects that hold something."""
+        await self._turn("exists_many")
+        return {subject for subject in subjects if self.server.logs[stream].last(subject)}
+
+    async def last_seq(self, stream: str) -> int:
+        """The newest sequence."""
+        await self._turn("last_seq")
+        return self.server.logs[stream].synced_seq
+
+    async def purge(self, stream: str, subject: str, below_seq: int | None = None) -> int:
+        """Remove what a subject holds below a sequence."""
+        await self._turn(f"purge {subject}")
+        self.server.logs[stream].purge(subject, below_seq)
+        await self._turn("sync purge")
+        self.server.sync(stream)
+        return 1
+
+    async def scan(
+        self, stream: str, filter_subjects: Sequence[str], after_seq: int = 0, **_: Any
+    ) -> AsyncIterator[Delivery]:
+        """What is in the stream when it begins, in order, once."""
+        await self._turn(f"scan {stream}")
+        log = self.server.logs[stream]
+        end, entry = log.synced_seq, log.after(after_seq)
+        while entry is not None and entry.seq <= end:
+            if matches(filter_subjects, entry.subject):
+                yield self._delivery(stream, entry)
+            entry = log.after(entry.seq)
+
+    async def follow_forever(
+        self,
+        stream: str,
+        filter_subjects: Sequence[str],
+        from_seq: Callable[[], Awaitable[Position]],
+        handler: LogHandler,
+        batch_max: int,
+        on_caught_up: Callable[[], Awaitable[None]] | None = None,
+        on_reset: Callable[[Position], Awaitable[None]] | None = None,
+    ) -> None:
+        """In order, without gaps; from the position again whenever the handler raises."""
+        while True:
+            try:
+                await self._follow(stream, filter_subjects, from_seq, handler, batch_max, on_caught_up, on_reset)
+            except BusError:
+                await asyncio.sleep(FOLLOW_AGAIN_S)
+
+    async def _follow(
+        self,
+        stream: str,
+        filters: Sequence[str],
+        from_seq: Callable[[], Awaitable[Position]],
+        handler: LogHandler,
+        batch_max: int,
+        on_caught_up: Callable[[], Awaitable[None]] | None,
+        on_reset: Callable[[Position], Awaitable[None]] | None,
+    ) -> None:
+        log = self.server.logs[stream]
+        position = await from_seq()
+        seq = position.seq
+        if seq > log.synced_seq:
+            seq = 0
+            if on_reset is not None:
+                await on_reset(Position(seq=0, stream_created=CREATED))
+        while True:
+            await self._turn(f"fetch {stream}")
+            batch, seq = self._batch(log, filters, seq, self._random.randint(1, batch_max))
+            if batch:
+                await handler([self._delivery(stream, entry) for entry in batch])
+                continue
+            if on_caught_up is not None:
+                await on_caught_up()
+            if log.after(seq) is None:
+                await self.more()
+
+    def _batch(self, log: CompactedLog, filters: Sequence[str], seq: int, size: int) -> tuple[list[Entry], int]:
+        batch: list[Entry] = []
+        while len(batch) < size and (entry := log.after(seq)) is not None:
+            seq = entry.seq
+            if matches(filters, entry.subject):
+                batch.append(entry)
+        return batch, seq
+
+    async def more(self) -> None:
+        """Wait until something new is durable at this place."""
+        waiter = asyncio.get_running_loop().create_future()
+        self.server.waiting.append(waiter)
+        await waiter
+
+    def _append(self, name: str, subject: str, message: Message, expected: int | None) -> int:
+        try:
+            return self.server.logs[name].append(Entry(0, subject, encode(message), self.server.wall_ms()), expected)
+        except WrongLastError:
+            raise WrongLastSequence(subject) from None
+
+    def _lose_ack(self, subject: str) -> None:
+        if self._random.random() < self._lost_acks:
+            raise NotPublished(f"the acknowledgement of {subject} was lost")
+
+    def _stream_of(self, subject: str) -> str:
+        kind = subject.split(".")[2]
+        return f"OUTBOX_{self.server.place}" if kind in ("outbox", "artifact") else "KNOWLEDGE"
+
+    def _delivery(self, stream: str, entry: Entry) -> Delivery:
+        return Delivery(
+            subject=entry.subject,
+            message=record(self.server.place, stream, entry).message,
+            stream=stream,
+            stream_seq=entry.seq,
+            num_delivered=1,
+            timestamp=datetime.fromtimestamp(entry.at_ms / 1000, UTC),
+            headers=_headers(entry),
+            size_bytes=len(entry.body),
+        )
+
+    def _stored(self, entry: Entry | None, stream: str) -> Stored | None:
+        if entry is None:
+            return None
+        message = record(self.server.place, stream, entry).message
+        time = datetime.fromtimestamp(entry.at_ms / 1000, UTC)
+        return Stored(subject=entry.subject, seq=entry.seq, message=message, headers=_headers(entry), time=time)
+
+
+def matches(filters: Sequence[str], subject: str) -> bool:
+    """Whether a subject is one of those that the filters mean."""
+    return any(_pattern(each).fullmatch(subject) for each in filters)
+
+
+@lru_cache(maxsize=256)
+def _pattern(subject_filter: str) -> re.Pattern[str]:
+    tokens = [{"*": r"[^.]+", ">": r".+"}.get(token, re.escape(token)) for token in subject_filter.split(".")]
+    return re.compile(r"\.".join(tokens))
+
+
+def _headers(entry: Entry) -> dict[str, str]:
+    if not entry.source_seq:
+        return {headers.MSG_ID: f"{entry.subject}:{entry.seq}"}
+    return {"Nats-Stream-Source": f"{entry.source} {entry.source_seq} > > {entry.subject}"}
