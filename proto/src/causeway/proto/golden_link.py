@@ -153,6 +153,27 @@ def _operators() -> tuple[codec.Message, ...]:
             artifacts={"calibration/handbook": "2026-01"},
         ),
         link.VerifyAsked(kb="handbook", repair=True),
+        link.LedgerAsked(after=300, lines_max=70, newest=True, verify=True),
+        link.Ledger(
+            lines=[
+                link.LedgerLine(
+                    number=301,
+                    at_unix_ms=_AT_UNIX_MS,
+                    kb="handbook",
+                    document_id="policies/贷款-2025.pdf",
+                    revision=_REVISION,
+                    label="public",
+                    action="share",
+                    reason="Public documents travel.",
+                    chunks=3,
+                    bytes_out=70_000,
+                    hash=_DIGEST,
+                )
+            ],
+            total=301,
+            broken_at=17,
+            broken_reason="it is not what was written: its hash does not fit",
+        ),
         link.Verified(
             place="branch-1",
             documents=300,

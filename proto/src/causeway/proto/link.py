@@ -181,3 +181,44 @@ class Verified(Message, frozen=True, kw_only=True):
     bytes_received: int
     rounds: int
     unsettled: bool = False
+
+
+LINES_MAX = 1_000
+
+
+class LedgerAsked(Message, frozen=True, kw_only=True):
+    """An operator asks for lines of the egress ledger after a number; `verify` checks the whole chain."""
+
+    type_name: ClassVar[str] = "io.causeway.ledger_asked.v1"
+
+    after: int = 0
+    lines_max: Annotated[int, msgspec.Meta(ge=1, le=LINES_MAX)] = 100
+    newest: bool = False
+    verify: bool = False
+
+
+class LedgerLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that left the place: what, when, under which label and why. `hash` seals it and the line before it."""
+
+    number: int
+    at_unix_ms: int
+    kb: str
+    document_id: str
+    revision: int
+    label: str
+    action: str
+    reason: str
+    chunks: int
+    bytes_out: int
+    hash: bytes
+
+
+class Ledger(Message, frozen=True, kw_only=True):
+    """The lines, and the first line that breaks the chain (0: none, or it was not asked for)."""
+
+    type_name: ClassVar[str] = "io.causeway.ledger.v1"
+
+    lines: list[LedgerLine]
+    total: int
+    broken_at: int = 0
+    broken_reason: str = ""

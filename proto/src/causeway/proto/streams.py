@@ -139,6 +139,8 @@ INBOX = Stream(
     subjects=(),
     per_subject_max=1,
     bytes_max=16 * GIB,
+    # An id that one site chose must not keep a message of another site out; sources bring each message once anyhow.
+    duplicate_window_s=0,
     refuses_when_full=False,
     summary="What the other side of the link shares, brought by JetStream sources: nobody publishes here.",
 )

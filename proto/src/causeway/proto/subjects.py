@@ -226,6 +226,15 @@ LINK_VERIFY = Subject(
     consumers=("sync-delta",),
     summary="Compare with the other side, and mend on request.",
 )
+LINK_LEDGER = Subject(
+    name="link_ledger",
+    pattern="site.{site}.link.ledger",
+    carries=(link.LedgerAsked,),
+    replies=(link.Ledger, answers.Problem),
+    producers=("cli",),
+    consumers=("sync-delta",),
+    summary="What left this place, line by line.",
+)
 HISTORY = Subject(
     name="history",
     pattern="site.{site}.history.{kb}",
@@ -308,6 +317,7 @@ ALL: tuple[Subject, ...] = (
     SYNC_ARTIFACT,
     LINK_STATUS,
     LINK_VERIFY,
+    LINK_LEDGER,
     STATUS,
     ASK,
     SEARCH,
