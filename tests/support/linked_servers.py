@@ -1,8 +1,8 @@
 """A hub and sites as real nats-server processes, from the rendered configurations, with a link that can be cut.
 
-    async with linked(tmp_path, sites=("a", "b"), kbs=("k",)) as fleet:
-        async with fleet.bus("a", account="link") as bus: ...
-        fleet.cut("a"); fleet.heal("a"); await fleet.kill("hub"); await fleet.restart("hub")
+async with linked(tmp_path, sites=("a", "b"), kbs=("k",)) as fleet:
+    async with fleet.bus("a", account="link") as bus: ...
+    fleet.cut("a"); fleet.heal("a"); await fleet.kill("hub"); await fleet.restart("hub")
 """
 
 import asyncio
@@ -188,6 +188,14 @@ class LinkedServers:
         assert found is not None
         return found
 
+    async def until_unlinked(self, site: str, bound_s: float = 20.0) -> None:
+        """Return once the hub has noticed that the link is gone."""
+
+        async def is_gone() -> bool:
+            return await self.leaf(site) is None
+
+        await until_async(is_gone, bound_s)
+
     async def add(self, name: str, kbs: Sequence[str], link: LinkKind = LinkKind.LEAF) -> None:
         """Add a site to the running hub, as `causeway site add` does, and start it."""
         seed = new_seed()
@@ -314,9 +322,7 @@ async def linked(
         for name, seed in seeds.items()
     )
     hub = Hub(ports=Ports(websocket=1 if websocket else 0), tls=tls, compression=compression)
-    fleet = LinkedServers(
-        root=tmp_path, fleet=Fleet(hub=hub, sites=described), tls=tls, keep=keep, authority=authority
-    )
+    fleet = LinkedServers(root=tmp_path, fleet=Fleet(hub=hub, sites=described), tls=tls, keep=keep, authority=authority)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(fleet.stop)
         await fleet.start_hub()

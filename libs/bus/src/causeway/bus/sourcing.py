@@ -173,11 +173,11 @@ def source_config(source: Source) -> api.StreamSource:
 
 def _owned(subjects: str, owner: str) -> str:
     """The same subjects with the owner for the first `*`, which is the place."""
-    tokens, wildcards = [], 0
-    for token in subjects.split("."):
-        wildcards += token == "*"
-        tokens.append(token if token != "*" else owner if wildcards == 1 else f"{{{{wildcard({wildcards})}}}}")
-    return ".".join(tokens)
+    parts, wildcards = [], 0
+    for part in subjects.split("."):
+        wildcards += part == "*"
+        parts.append(part if part != "*" else owner if wildcards == 1 else f"{{{{wildcard({wildcards})}}}}")
+    return ".".join(parts)
 
 
 def _without(sources: Sequence[api.StreamSource], gone: Source) -> Sources:
@@ -197,8 +197,16 @@ async def _change(bus: "Bus", stream: str, change: Callable[[Sources], Sources])
         if _told(config.sources or []) == _told(wanted) and KICKED not in (config.metadata or {}):
             return
         metadata = {name: value for name, value in (config.metadata or {}).items() if name != KICKED}
-        await _update(bus, config.evolve(sources=wanted, metadata=metadata))
+        await _update(bus, _inbox(config).evolve(sources=wanted, metadata=metadata))
     raise DeclareRefused(f"stream {stream}: another writes its sources all the time")
+
+
+def _inbox(config: api.StreamConfig) -> api.StreamConfig:
+    """A stream that nobody publishes to. The server gives one without subjects and sources its name as its subject, and
+    a window in which the message id of one site would keep a message of another site out."""
+    if config.subjects and config.subjects != [config.name]:
+        return config
+    return config.evolve(subjects=None, duplicate_window=0)
 
 
 def _with_kicked(config: api.StreamConfig) -> Sources:

@@ -117,7 +117,7 @@ def stream_config(stream: streams.Stream) -> api.StreamConfig:
     return api.StreamConfig(
         name=stream.name,
         description=stream.summary,
-        subjects=list(stream.subjects),
+        subjects=list(stream.subjects) or None,
         retention=api.RetentionPolicy(stream.retention.value),
         max_bytes=stream.bytes_max or -1,
         max_age=stream.age_max_s or 0,

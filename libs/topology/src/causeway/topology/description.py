@@ -188,7 +188,9 @@ def _site(node: Node, hub: Hub) -> Site:
         raise found["name"].refuse("is the name of the hub itself", "Choose another name.")
     nkey = found["nkey"].text(_ANY, "a public key of a user")
     if not is_public_key(nkey):
-        raise found["nkey"].refuse(f"is {nkey!r}", "It takes the public key of a user: 56 characters that begin with U.")
+        raise found["nkey"].refuse(
+            f"is {nkey!r}", "It takes the public key of a user: 56 characters from U on."
+        )
     kbs = [kb.text(re.compile(KB_NAME), _KB_FORM) for kb in found["kbs"].items()] if "kbs" in found else []
     link = LinkKind(found["link"].choice([kind.value for kind in LinkKind])) if "link" in found else LinkKind.LEAF
     if link is LinkKind.WSS and not hub.ports.websocket:

@@ -37,9 +37,7 @@ def render_hub_config(hub: Hub, server: HubServer) -> str:
     lines = [
         "# nats-server of the Causeway hub.",
         _OWNER,
-        *head(
-            HUB_PLACE, f"{server.client_host}:{hub.ports.client}", f"{server.monitor_host}:{hub.ports.monitor}"
-        ),
+        *head(HUB_PLACE, f"{server.client_host}:{hub.ports.client}", f"{server.monitor_host}:{hub.ports.monitor}"),
         *jetstream(HUB_PLACE, server.store),
         *_leafnodes(hub, server),
         *_websocket(hub, server),

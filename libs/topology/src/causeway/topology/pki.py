@@ -84,6 +84,15 @@ def is_issued_by(certificate: bytes, authority: bytes) -> bool:
     return True
 
 
+def is_pair(certificate: bytes, key: bytes) -> bool:
+    """Whether the key is that of the certificate."""
+    try:
+        private = serialization.load_pem_private_key(key, password=None)
+    except (ValueError, TypeError):
+        return False
+    return private.public_key() == _loaded(certificate).public_key()
+
+
 def _issue(
     authority: Credentials,
     name: str,
@@ -148,7 +157,9 @@ def _loaded(certificate: bytes) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(certificate)
     except ValueError as error:
-        raise BadKeyFileError("this is not a certificate in PEM", "Put the file back, or make the link anew.") from error
+        raise BadKeyFileError(
+            "this is not a certificate in PEM", "Put the file back, or make it anew."
+        ) from error
 
 
 def _credentials(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> Credentials:

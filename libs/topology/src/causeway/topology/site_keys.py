@@ -4,7 +4,7 @@ import base64
 import binascii
 import secrets
 
-import nkeys
+import nkeys  # type: ignore[import-untyped]
 
 from causeway.topology.errors import BadKeyFileError
 
