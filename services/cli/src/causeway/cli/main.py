@@ -52,7 +52,20 @@ def main() -> None:
 
 def _add_commands() -> None:
     """Imported here and not above: `causeway --help` needs none of the libraries behind the commands."""
-    from causeway.cli.commands import ask, dead_letters, declare, demo, evaluate, model, publish, status, up
+    from causeway.cli.commands import (
+        artifact,
+        ask,
+        dead_letters,
+        declare,
+        demo,
+        evaluate,
+        kb,
+        model,
+        publish,
+        status,
+        sync,
+        up,
+    )
 
-    for module in (up, publish, ask, status, dead_letters, model, evaluate, demo, declare):
+    for module in (up, publish, ask, status, sync, kb, dead_letters, artifact, model, evaluate, demo, declare):
         module.register(app)
