@@ -25,7 +25,7 @@ def read(outbox: Outbox, asked: LedgerAsked) -> Ledger:
     last = outbox.line_last()
     total = last.number if last is not None else 0
     after = max(0, total - asked.lines_max) if asked.newest else asked.after
-    lines = []
+    lines: list[LedgerLine] = []
     for line in outbox.lines(after):
         if len(lines) == asked.lines_max:
             break
