@@ -174,6 +174,20 @@ ARTIFACTS = Bucket(
 ALL_HUB_BUCKETS: tuple[Bucket, ...] = (BODIES, ARTIFACTS)
 
 
+def site_reserved_gb() -> int:
+    """What the streams and buckets of a site reserve between them: a server with less refuses to declare them."""
+    return _reserved_gb(*ALL_SITE, *ALL_SITE_BUCKETS, CANARY, INBOX, outbox("any"))
+
+
+def hub_reserved_gb() -> int:
+    """The same of a hub."""
+    return _reserved_gb(*ALL_SITE, *ALL_HUB_BUCKETS, INBOX, outbox("any"))
+
+
+def _reserved_gb(*kept: Stream | Bucket) -> int:
+    return -(-sum(one.bytes_max for one in kept) // GIB)
+
+
 def documented(place: str = "branch-1") -> tuple[Stream, ...]:
     """Every stream that there is at a place, those of the link included."""
     return (*ALL_SITE, INBOX, outbox(place))

@@ -96,7 +96,7 @@ KNOWLEDGE_CHUNK = Subject(
     pattern="site.{site}.knowledge.{kb}.chunk.{key}",
     carries=(knowledge.ChunkEmbedded,),
     stream="KNOWLEDGE",
-    producers=("embedder", "sync-delta"),
+    producers=("embedder", "ingestor", "sync-delta"),
     consumers=("edge-inference", "sync-delta"),
     summary="A chunk with its vector, last per chunk.",
 )
@@ -105,7 +105,7 @@ KNOWLEDGE_DOCUMENT = Subject(
     pattern="site.{site}.knowledge.{kb}.document.{key}",
     carries=(knowledge.DocumentRevised,),
     stream="KNOWLEDGE",
-    producers=("embedder", "sync-delta"),
+    producers=("embedder", "ingestor", "sync-delta"),
     consumers=("edge-inference", "sync-delta"),
     summary="The manifest of a document, last per document, published after all its chunks.",
 )

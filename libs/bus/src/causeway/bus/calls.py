@@ -89,6 +89,10 @@ class BusCalls:
         """See scanning.last_seq."""
         return await last_seq(self._broker.js, stream)
 
+    async def count(self, stream: str) -> int:
+        """How many messages the stream holds."""
+        return int((await self._broker.js.stream_info(stream)).state.messages)
+
     async def put_object(
         self,
         bucket: str,

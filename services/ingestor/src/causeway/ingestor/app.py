@@ -13,6 +13,7 @@ from causeway.ingestor.chunking import Measure
 from causeway.ingestor.handlers import SERVICE, Ingestion, Rules
 from causeway.ingestor.metrics import Metrics
 from causeway.ingestor.parsing.block import Limits
+from causeway.ingestor.renaming import Renaming
 from causeway.ingestor.revision import Naming
 from causeway.ingestor.settings import Settings
 from causeway.ingestor.space import model_id
@@ -56,7 +57,8 @@ def build(settings: Settings) -> Body:
             )
             _consume(bus, ingestion, settings)
             with Exposition(registry, lambda: "" if bus.connected else "not connected to NATS", settings.metrics_port):
-                async with bus:
+                async with bus, asyncio.TaskGroup() as group:
+                    group.create_task(Renaming(settings.site, bus, naming, metrics.elsewhere).until(stop))
                     await stop.wait()
 
     return body

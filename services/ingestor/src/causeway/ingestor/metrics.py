@@ -29,6 +29,9 @@ class Metrics:
             buckets=_SECONDS,
         )
         self.parsing = Gauge("causeway_ingestor_documents_parsing", "Documents being parsed now.", registry=registry)
+        self.elsewhere = Gauge(
+            "causeway_ingestor_documents_elsewhere", "Own documents in another embedding space.", registry=registry
+        )
         self.workers_replaced = Gauge(
             "causeway_ingestor_workers_replaced", "Workers that died and were replaced.", registry=registry
         )
