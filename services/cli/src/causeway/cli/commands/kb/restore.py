@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from causeway.cli.connection import Address, Kb, Where, at_a_place
+from causeway.cli.commands.kb.snapshot import restore_from
+from causeway.cli.connection import Address, Where, at_a_place
 from causeway.cli.console import STDERR, STDOUT
 from causeway.cli.errors import UserError
 from causeway.cli.history import read_log, restore
@@ -22,6 +24,9 @@ Document = Annotated[str, typer.Argument(help="The document to restore.")]
 Revision = Annotated[int, typer.Option("--revision", "-r", help="The revision that is to stand again.", min=0)]
 Every = Annotated[bool, typer.Option("--all", help="Every document of this place, as it was at the epoch --at.")]
 At = Annotated[int, typer.Option("--at", help="The epoch to go back to, from `kb log`.", min=0)]
+KbOrEvery = Annotated[str, typer.Option("--kb", help="The knowledge base; with --from all of them without it.")]
+Source = Annotated[Path | None, typer.Option("--from", help="A repository of `causeway kb snapshot`.", exists=True)]
+Commit = Annotated[str, typer.Option("--commit", help="An earlier commit of --from.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 WaitS = Annotated[float, typer.Option("--timeout", help="Seconds to wait until all can be found.", min=1)]
 SHOWN_MAX = 20
@@ -36,19 +41,23 @@ def register(group: typer.Typer) -> None:
 @at_a_place
 def restore_command(
     where: Where,
-    kb: Kb,
+    kb: KbOrEvery = "",
     document: Document = "",
     revision: Revision = 0,
     every: Every = False,
     at: At = 0,
     yes: Yes = False,
     timeout: WaitS = 3_600.0,
+    source: Source = None,
+    commit: Commit = "",
 ) -> int:
-    """Bring back an earlier revision as the newest, or with --all --at a whole knowledge base.
+    """Bring back an earlier revision as the newest, with --all --at a whole knowledge base, with --from a place.
 
     Nothing is uploaded again, what stands now stays in the history, and a residency is never lowered. Documents that
     came after the epoch are deleted.
     """
+    if source is not None:
+        return asyncio.run(restore_from(where, source, [kb] if kb else [], commit))
     check_kb_name(kb)
     if every == bool(document):
         raise UserError("what is to be restored?", "Name a document and --revision, or --all and --at.")
