@@ -8,7 +8,9 @@ import msgspec
 import pytest
 import yaml
 
-from causeway.cli.nats_config import NatsServer, render_nats_config
+from causeway.cli.printed_config import Deployment, site_files
+from causeway.cli.site_config import SiteConfig
+from causeway.cli.site_folder import SiteFolder
 from causeway.runtime import ServiceSettings
 from tests.tidy.tree import ROOT
 
@@ -65,17 +67,7 @@ def test_the_secrets_that_the_compose_file_reads_are_those_that_make_secrets_mak
 
 
 def test_the_server_of_the_containers_is_configured_as_that_of_the_command() -> None:
-    rendered = render_nats_config(
-        NatsServer(
-            site="SITE",
-            host="0.0.0.0",
-            port=4222,
-            monitor_port=8222,
-            store_dir="/data/jetstream",
-            store_gb=40,
-            memory_mb=256,
-            encryption=True,
-        )
-    )
+    files = site_files(SiteConfig(site="SITE"), SiteFolder(ROOT), None, Deployment.COMPOSE)
     committed = (ROOT / "deploy" / "nats" / "site.conf").read_text(encoding="utf-8")
-    assert without_comments(committed) == without_comments(rendered.replace('"SITE"', "$CAUSEWAY_SITE"))
+    rendered = files["nats-server.conf"].replace('"SITE"', "$CAUSEWAY_SITE")
+    assert without_comments(committed) == without_comments(rendered)

@@ -1,5 +1,6 @@
 """Which folders may be started with which key."""
 
+import msgspec
 import pytest
 
 from causeway.cli.admission import admit
@@ -45,3 +46,19 @@ def test_encryption_can_not_be_switched_off() -> None:
 def test_encryption_can_be_switched_on() -> None:
     plain = SiteIdentity(site="a", encryption=False, declared=True)
     assert not admit(plain, WANTED, holds_streams=True)
+
+
+def test_a_folder_of_an_earlier_version_is_refused_before_anything_is_touched() -> None:
+    now = msgspec.structs.replace(WANTED, version=2)
+    with pytest.raises(SiteFolderError, match="made by an earlier version") as caught:
+        admit(DECLARED, now, holds_streams=True)
+    assert "publish the documents again" in caught.value.mend
+    with pytest.raises(SiteFolderError, match="made by an earlier version"):
+        admit(None, now, holds_streams=True, homeless=True)
+
+
+def test_a_new_storage_key_is_taken_when_the_one_so_far_is_shown() -> None:
+    rotated = SiteIdentity(site="a", encryption=True, storage_key_check="new")
+    assert not admit(DECLARED, rotated, holds_streams=True, previous_key_check="right")
+    with pytest.raises(SiteFolderError, match="storage key"):
+        admit(DECLARED, rotated, holds_streams=True, previous_key_check="neither")

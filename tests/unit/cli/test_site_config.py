@@ -3,7 +3,7 @@
 import pytest
 
 from causeway.cli.errors import BadConfigError
-from causeway.cli.site_config import SERVICES, SiteConfig, example_config, parse_site_config
+from causeway.cli.site_config import SERVICES, Role, SiteConfig, example_config, parse_site_config
 
 
 def refusal(text: str) -> BadConfigError:
@@ -18,6 +18,27 @@ def test_an_empty_file_is_the_default_site() -> None:
 
 def test_the_annotated_example_says_the_defaults() -> None:
     assert parse_site_config(example_config(), "example") == SiteConfig()
+
+
+def test_the_annotated_example_of_a_hub_says_the_defaults_too() -> None:
+    assert parse_site_config(example_config(Role.HUB), "example", Role.HUB) == SiteConfig(site="hub")
+
+
+def test_a_hub_takes_its_ports_from_the_fleet_and_not_from_here() -> None:
+    with pytest.raises(BadConfigError, match=r"hub.yaml, line 1: ports\.nats is not a key"):
+        parse_site_config("ports: {nats: 4222}", "hub.yaml", Role.HUB)
+
+
+def test_no_site_can_have_the_name_of_the_hub() -> None:
+    assert refusal("site: hub").message == "site.yaml: no site can be named hub"
+
+
+def test_a_store_that_is_smaller_than_what_the_streams_reserve_is_refused() -> None:
+    assert refusal("limits: {store_gb: 75}").mend == "limits.store_gb takes a whole number from 76 to 100000."
+
+
+def test_there_is_one_sync_delta() -> None:
+    assert "replicas is not a key" in refusal("services: {sync-delta: {replicas: 2}}").message
 
 
 def test_every_service_keeps_its_default_when_one_is_set() -> None:

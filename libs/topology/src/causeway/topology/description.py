@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import yaml
 
 from causeway.proto.documents import KB_NAME
+from causeway.proto.streams import hub_reserved_gb
 from causeway.proto.subjects import HUB, SITE_NAME
 from causeway.topology.errors import BadFleetError
 from causeway.topology.site_keys import is_public_key
@@ -14,7 +15,7 @@ from causeway.topology.yaml_lines import Node, read_yaml
 
 COMPRESSIONS = ("s2_fast", "s2_better", "s2_best", "s2_auto", "off")
 # The streams reserve this much between them, and nats-server refuses to declare what it can not reserve.
-STORE_GB_MIN = 40
+STORE_GB_MIN = hub_reserved_gb()
 _NAME_FORM = "lower-case letters, digits and -, at most 31, beginning with a letter or digit"
 _KB_FORM = "lower-case letters, digits, - and _, beginning with a letter or digit"
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|[0-9A-Fa-f:]+")
@@ -46,7 +47,7 @@ class Ports:
 class StoreLimits:
     """What the hub's message store may take."""
 
-    gb: int = 64
+    gb: int = 128
     memory_mb: int = 256
 
 
@@ -188,9 +189,7 @@ def _site(node: Node, hub: Hub) -> Site:
         raise found["name"].refuse("is the name of the hub itself", "Choose another name.")
     nkey = found["nkey"].text(_ANY, "a public key of a user")
     if not is_public_key(nkey):
-        raise found["nkey"].refuse(
-            f"is {nkey!r}", "It takes the public key of a user: 56 characters from U on."
-        )
+        raise found["nkey"].refuse(f"is {nkey!r}", "It takes the public key of a user: 56 characters from U on.")
     kbs = [kb.text(re.compile(KB_NAME), _KB_FORM) for kb in found["kbs"].items()] if "kbs" in found else []
     link = LinkKind(found["link"].choice([kind.value for kind in LinkKind])) if "link" in found else LinkKind.LEAF
     if link is LinkKind.WSS and not hub.ports.websocket:

@@ -1,20 +1,20 @@
-"""Where the programs of a site are: beside this Python first, then on the path."""
+"""Where the programs of a place are: beside this Python first, then on the path."""
 
 import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from causeway.cli.errors import StartFailedError
-from causeway.cli.site_config import SERVICES
 
 
-def find_commands() -> dict[str, str]:
-    """The path of nats-server and of each service.
+def find_commands(names: Iterable[str]) -> dict[str, str]:
+    """The path of each program.
 
     Raises:
         StartFailedError: one is not installed.
     """
-    return {name: _find(name) for name in ("nats-server", *SERVICES)}
+    return {name: _find(name) for name in names}
 
 
 def _find(name: str) -> str:

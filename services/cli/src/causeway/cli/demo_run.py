@@ -15,10 +15,10 @@ from causeway.cli.demo_questions import DemoQuestion
 from causeway.cli.errors import UserError
 from causeway.cli.folder_scan import scan
 from causeway.cli.network_cut import NetworkNotCutError, cut_network, interfaces
+from causeway.cli.place import running_place
 from causeway.cli.publication import Publication
 from causeway.cli.publishing import Publisher, items_of
 from causeway.cli.sessions import session
-from causeway.cli.site import running_site
 from causeway.cli.site_config import PortsConfig, SiteConfig
 from causeway.cli.site_console import SiteConsole
 from causeway.cli.site_errors import explain
@@ -58,7 +58,7 @@ async def ask_all(
 ) -> None:
     """Start the site, publish a folder if one is given, ask, stop."""
     async with (
-        running_site(demo_config(), folder, SiteConsole(STDERR, quiet=True), lambda *_: None),
+        running_place(demo_config(), folder, SiteConsole(STDERR, quiet=True), lambda *_: None),
         session(find_site("", folder.root)) as client,
     ):
         if publish is not None:

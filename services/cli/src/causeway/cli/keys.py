@@ -4,6 +4,7 @@ import hmac
 import os
 import secrets
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,19 +40,32 @@ class SiteKeys:
         """What services and commands show to nats-server."""
         return self.folder / "nats.password"
 
+    @property
+    def link_password(self) -> Path:
+        """What sync-delta shows for the account that the link is bound to."""
+        return self.folder / "link.password"
+
     def all(self) -> tuple[Path, ...]:
         """Every file."""
-        return (self.storage, self.vault, self.chunk, self.password)
+        return (*self.lasting(), *self.passwords())
+
+    def lasting(self) -> tuple[Path, ...]:
+        """Those that data depends on."""
+        return (self.storage, self.vault, self.chunk)
+
+    def passwords(self) -> tuple[Path, ...]:
+        """Those that can be made anew: no data depends on them."""
+        return (self.password, self.link_password)
 
 
-def make_missing(keys: SiteKeys, initialised: bool) -> list[Path]:
-    """Make the key files that are not there and return them.
+def make_missing(keys: SiteKeys, initialised: bool, needed: Iterable[Path] | None = None) -> list[Path]:
+    """Make the key files that are not there and return them. `needed` are those that the place has, all by default.
 
     Raises:
         SiteFolderError: the site was initialised before, so that a new key could only be a wrong one.
     """
-    missing = [path for path in keys.all() if not path.exists()]
-    lost = [path for path in missing if initialised and path != keys.password]
+    missing = [path for path in needed or keys.all() if not path.exists()]
+    lost = [path for path in missing if initialised and path in keys.lasting()]
     if lost:
         raise SiteFolderError(
             f"key {lost[0]} is gone, and the site's data can not be read without it",
@@ -60,7 +74,7 @@ def make_missing(keys: SiteKeys, initialised: bool) -> list[Path]:
     keys.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for path in missing:
         # nats-server reads a variable that begins with a digit as a number; the others are 32 bytes in hex.
-        _write_secret(path, prefix="k" if path in (keys.storage, keys.password) else "")
+        _write_secret(path, prefix="k" if path in (keys.storage, *keys.passwords()) else "")
     return missing
 
 

@@ -11,12 +11,13 @@ from causeway.cli.console import STDERR, print_error
 from causeway.cli.errors import UserError
 from causeway.cli.site_errors import explain
 from causeway.models import ModelError
+from causeway.topology.errors import TopologyError
 
 EXIT_INTERRUPTED = 130
 
 app = typer.Typer(
     name="causeway",
-    help="A knowledge base on your own machine: run a site, publish documents, ask, and look after it.",
+    help="A knowledge base on your own machine: run a site or a hub, publish documents, ask, and look after it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -41,7 +42,7 @@ def main() -> None:
     except UserError as error:
         print_error(error)
         sys.exit(error.exit_code)
-    except (BusError, ModelError, ExceptionGroup) as error:
+    except (BusError, ModelError, TopologyError, ExceptionGroup) as error:
         known = explain(error)
         if known is None:
             raise
@@ -59,6 +60,8 @@ def _add_commands() -> None:
         declare,
         demo,
         evaluate,
+        fleet_sites,
+        hub,
         kb,
         model,
         publish,
@@ -67,5 +70,20 @@ def _add_commands() -> None:
         up,
     )
 
-    for module in (up, publish, ask, status, sync, kb, dead_letters, artifact, model, evaluate, demo, declare):
+    for module in (
+        up,
+        hub,
+        fleet_sites,
+        publish,
+        ask,
+        status,
+        sync,
+        kb,
+        dead_letters,
+        artifact,
+        model,
+        evaluate,
+        demo,
+        declare,
+    ):
         module.register(app)

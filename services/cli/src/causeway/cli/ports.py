@@ -5,31 +5,34 @@ import socket
 from dataclasses import replace
 
 from causeway.cli.errors import UserError
-from causeway.cli.site_config import PortsConfig
+from causeway.cli.site_config import PortsConfig, Role
+
+_LOOPBACK = "127.0.0.1"
+_WHERE = {Role.SITE: "site.yaml", Role.HUB: "fleet.yaml or hub.yaml"}
 
 
-def choose_ports(wanted: PortsConfig, metrics_count: int) -> tuple[PortsConfig, list[int]]:
+def choose_ports(wanted: PortsConfig, metrics_count: int, role: Role = Role.SITE) -> tuple[PortsConfig, list[int]]:
     """The ports with every 0 replaced by a free one, and one metrics port for each process.
 
     Raises:
         UserError: a port that was asked for is taken, or the address is not this machine's.
     """
-    held = [
-        _hold(wanted.host, wanted.nats, "ports.nats"),
-        _hold("127.0.0.1", wanted.monitor, "ports.monitor"),
-    ]
+    named = {"nats": wanted.host, "monitor": _LOOPBACK} | ({"milvus": _LOOPBACK} if role is Role.HUB else {})
+    held: list[socket.socket] = []
     try:
+        for key, host in named.items():
+            held.append(_hold(host, getattr(wanted, key), f"ports.{key}", role))
         for index in range(metrics_count):
             port = wanted.metrics + index if wanted.metrics else 0
-            held.append(_hold("127.0.0.1", port, "ports.metrics"))
+            held.append(_hold(_LOOPBACK, port, "ports.metrics", role))
         numbers = [sock.getsockname()[1] for sock in held]
     finally:
         for sock in held:
             sock.close()
-    return replace(wanted, nats=numbers[0], monitor=numbers[1]), numbers[2:]
+    return replace(wanted, **dict(zip(named, numbers, strict=False))), numbers[len(named) :]
 
 
-def _hold(host: str, port: int, key: str) -> socket.socket:
+def _hold(host: str, port: int, key: str, role: Role) -> socket.socket:
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -39,7 +42,7 @@ def _hold(host: str, port: int, key: str) -> socket.socket:
         if error.errno == errno.EADDRINUSE:
             raise UserError(
                 f"port {port} of {host} ({key}) is taken by another program",
-                f"Set {key} in site.yaml to another port, or to 0 for any free one; `--port 0` does so for all.",
+                f"Set {key} in {_WHERE[role]} to another port, or to 0 for any free one; `--port 0` does so for all.",
             ) from error
         raise UserError(
             f"{host} can not be listened on: {error.strerror}", "Set ports.host to an address of this machine."

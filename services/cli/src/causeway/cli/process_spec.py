@@ -1,14 +1,18 @@
-"""Which processes a site consists of, with their commands and environments. Pure."""
+"""Which processes a place consists of, with their commands and environments. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from causeway.cli.keys import SiteKeys
-from causeway.cli.nats_config import PASSWORD_VARIABLE, STORAGE_KEY_VARIABLE, USER
-from causeway.cli.site_config import SERVICES, SiteConfig
+from causeway.cli.site_config import SERVICES, SYNC, Role, SiteConfig
+from causeway.cli.site_folder import SiteFolder
+from causeway.topology import names
 
-_OWN_PREFIXES = ("CAUSEWAY_", "INGESTOR_", "EMBEDDER_", "EDGE_INFERENCE_")
+NATS = "nats-server"
+MILVUS = "causeway-milvus"
+LOOPBACK = "127.0.0.1"
+_OWN_PREFIXES = ("CAUSEWAY_", "INGESTOR_", "EMBEDDER_", "EDGE_INFERENCE_", "SYNC_DELTA_")
 _PASSED_ON = ("CAUSEWAY_MODELS", "CAUSEWAY_MODELS_REGISTRY")
 # Nothing may be fetched behind the operator's back: an edge site works without a network.
 _OFFLINE = {
@@ -22,54 +26,90 @@ _OFFLINE = {
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessSpec:
-    """One process. `ready_url` answers 200 when it can work; secrets are in the environment, never in `argv`."""
+    """One process. `ready_url` answers when it can work: a page, or tcp://HOST:PORT. Secrets are in the environment,
+    never in `argv`. What others rest upon (`base`) is stopped after them."""
 
     name: str
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(repr=False)
     ready_url: str
     metrics_url: str = ""
+    base: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
-    """What the plan needs to know of the machine."""
+    """What the plan needs to know of the machine. `secrets` are nats-server's, by variable; `linked` says that there is
+    another side of a link, now or as soon as a site joins."""
 
     commands: Mapping[str, str]
     environ: Mapping[str, str]
     keys: SiteKeys
+    folder: SiteFolder
     vault: Path
-    nats_config: Path
-    storage_key: str
-    password: str
+    secrets: Mapping[str, str] = field(repr=False)
+    linked: bool = False
 
 
-def nats_spec(config: SiteConfig, around: Surroundings) -> ProcessSpec:
-    """The nats-server."""
-    secrets = {PASSWORD_VARIABLE: around.password}
-    if config.security.encryption:
-        secrets[STORAGE_KEY_VARIABLE] = around.storage_key
-    return ProcessSpec(
-        name="nats-server",
-        argv=(around.commands["nats-server"], "--config", str(around.nats_config)),
-        env=_inherited(around.environ) | secrets,
-        ready_url=f"http://127.0.0.1:{config.ports.monitor}/healthz?js-server-only=true",
-    )
+def commands_needed(config: SiteConfig, linked: bool) -> tuple[str, ...]:
+    """The programs that the processes run."""
+    return (NATS, *((MILVUS,) if _own_milvus(config) else ()), *SERVICES, *((SYNC,) if linked else ()))
+
+
+def base_specs(config: SiteConfig, around: Surroundings) -> list[ProcessSpec]:
+    """What the services rest upon: nats-server first, and the Milvus of a hub that runs its own."""
+    specs = [_nats_spec(config, around)]
+    if _own_milvus(config):
+        specs.append(_milvus_spec(config, around))
+    return specs
 
 
 def service_specs(config: SiteConfig, around: Surroundings, metrics_ports: list[int]) -> list[ProcessSpec]:
     """The services in the order of their start. `metrics_ports` has one port for each process."""
-    ports = iter(metrics_ports)
+    places = [(service, index) for service in SERVICES for index in range(config.services[service].replicas)]
+    if around.linked:
+        places.append((SYNC, 0))
     return [
-        _service_spec(service, index, config, around, next(ports))
-        for service in SERVICES
-        for index in range(config.services[service].replicas)
+        _service_spec(service, index, config, around, port)
+        for (service, index), port in zip(places, metrics_ports, strict=True)
     ]
 
 
-def processes_count(config: SiteConfig) -> int:
+def processes_count(config: SiteConfig, linked: bool = False) -> int:
     """How many services' processes there will be."""
-    return sum(config.services[service].replicas for service in SERVICES)
+    return sum(config.services[service].replicas for service in SERVICES) + linked
+
+
+def site_url(config: SiteConfig) -> str:
+    """Where the place's own processes and commands connect."""
+    host = LOOPBACK if config.ports.host in ("0.0.0.0", "::") else config.ports.host  # noqa: S104 - compared, not bound.
+    return f"nats://{host}:{config.ports.nats}"
+
+
+def _own_milvus(config: SiteConfig) -> bool:
+    return config.role is Role.HUB and not config.milvus.uri
+
+
+def _nats_spec(config: SiteConfig, around: Surroundings) -> ProcessSpec:
+    return ProcessSpec(
+        name=NATS,
+        argv=(around.commands[NATS], "--config", str(around.folder.nats_config_file)),
+        env=_inherited(around.environ) | dict(around.secrets),
+        ready_url=f"http://{LOOPBACK}:{config.ports.monitor}/healthz?js-server-only=true",
+        base=True,
+    )
+
+
+def _milvus_spec(config: SiteConfig, around: Surroundings) -> ProcessSpec:
+    port = str(config.ports.milvus)
+    options = ("--data", str(around.folder.milvus), "--host", LOOPBACK, "--port", port)
+    return ProcessSpec(
+        name=MILVUS,
+        argv=(around.commands[MILVUS], *options),
+        env=_inherited(around.environ) | _OFFLINE,
+        ready_url=f"tcp://{LOOPBACK}:{port}",
+        base=True,
+    )
 
 
 def _service_spec(service: str, index: int, config: SiteConfig, around: Surroundings, port: int) -> ProcessSpec:
@@ -84,8 +124,8 @@ def _service_spec(service: str, index: int, config: SiteConfig, around: Surround
         | _OFFLINE
         | _common(config, around)
         | {f"{prefix}_{name.upper()}": value for name, value in own.items()},
-        ready_url=f"http://127.0.0.1:{port}/readyz",
-        metrics_url=f"http://127.0.0.1:{port}/metrics",
+        ready_url=f"http://{LOOPBACK}:{port}/readyz",
+        metrics_url=f"http://{LOOPBACK}:{port}/metrics",
     )
 
 
@@ -97,17 +137,11 @@ def _common(config: SiteConfig, around: Surroundings) -> dict[str, str]:
     return {
         "CAUSEWAY_SITE": config.site,
         "CAUSEWAY_NATS_URL": site_url(config),
-        "CAUSEWAY_NATS_USER": USER,
+        "CAUSEWAY_NATS_USER": names.APP_USER,
         "CAUSEWAY_NATS_PASSWORD_FILE": str(around.keys.password),
         "CAUSEWAY_LOG_FORMAT": "json",
         "CAUSEWAY_DRAIN_TIMEOUT_S": str(max(1, config.supervision.stop_timeout_s - 5)),
     }
-
-
-def site_url(config: SiteConfig) -> str:
-    """Where the site's own processes and commands connect."""
-    host = "127.0.0.1" if config.ports.host in ("0.0.0.0", "::") else config.ports.host  # noqa: S104 - compared, not bound.
-    return f"nats://{host}:{config.ports.nats}"
 
 
 def _ingestor(config: SiteConfig, around: Surroundings, index: int) -> dict[str, str]:
@@ -129,8 +163,23 @@ def _edge_inference(config: SiteConfig, around: Surroundings, index: int) -> dic
     return own | _models(config)
 
 
+def _sync_delta(config: SiteConfig, around: Surroundings, index: int) -> dict[str, str]:
+    own = {
+        "role": config.role.value,
+        "state_dir": str(around.folder.sync),
+        "artifacts_dir": str(around.folder.artifacts),
+        "chunk_key_file": str(around.keys.chunk),
+    }
+    if config.role is Role.SITE:
+        return own | {"link_user": names.LINK_USER, "link_password_file": str(around.keys.link_password)}
+    own["milvus_uri"] = config.milvus.uri or f"http://{LOOPBACK}:{config.ports.milvus}"
+    if config.milvus.token_file:
+        own["milvus_token_file"] = config.milvus.token_file
+    return own
+
+
 def _models(config: SiteConfig) -> dict[str, str]:
     return {"model": config.model.name, "precision": config.model.precision, "device": config.model.device}
 
 
-_OWN_SETTINGS = {"ingestor": _ingestor, "embedder": _embedder, "edge-inference": _edge_inference}
+_OWN_SETTINGS = {"ingestor": _ingestor, "embedder": _embedder, "edge-inference": _edge_inference, SYNC: _sync_delta}

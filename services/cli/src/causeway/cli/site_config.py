@@ -1,16 +1,27 @@
-"""The configuration of a site: what `site.yaml` may say, checked with the line of each mistake. Pure."""
+"""The configuration of a place: what `site.yaml` and `hub.yaml` may say, checked with the line of a mistake. Pure."""
 
+import enum
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
 from causeway.cli.errors import BadConfigError
 from causeway.cli.yaml_keys import Choice, Flag, Keys, Number, Section, Settings, Text, read_keys
-from causeway.proto.subjects import SITE_NAME
+from causeway.proto.streams import site_reserved_gb
+from causeway.proto.subjects import HUB, SITE_NAME
 
+SYNC = "sync-delta"
+# What a place may run several of; sync-delta is one process, as the only writer of its outbox.
 SERVICES = ("ingestor", "embedder", "edge-inference")
 # The streams reserve this much between them, and nats-server refuses to declare what it can not reserve.
-STORE_GB_MIN = 48
+STORE_GB_MIN = site_reserved_gb()
+
+
+class Role(enum.StrEnum):
+    """The two kinds of place."""
+
+    SITE = "site"
+    HUB = "hub"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,20 +51,29 @@ class SecurityConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class PortsConfig:
-    """Where the site listens. 0 takes a free port."""
+    """Where the place listens. 0 takes a free port. `milvus` is a hub's."""
 
     host: str = "127.0.0.1"
     nats: int = 4222
     monitor: int = 8222
     metrics: int = 9464
+    milvus: int = 19530
 
 
 @dataclass(frozen=True, kw_only=True)
 class LimitsConfig:
     """What the message store may take."""
 
-    store_gb: int = 64
+    store_gb: int = 96
     memory_mb: int = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class MilvusConfig:
+    """A Milvus that someone else runs; without a uri the hub runs its own."""
+
+    uri: str = ""
+    token_file: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,9 +101,13 @@ class SupervisionConfig:
     stop_timeout_s: int = 25
 
 
+def _services() -> dict[str, ServiceConfig]:
+    return {name: ServiceConfig() for name in (*SERVICES, SYNC)}
+
+
 @dataclass(frozen=True, kw_only=True)
 class SiteConfig:
-    """A whole site."""
+    """A whole place. A hub's ports and limits of nats-server come from fleet.yaml and not from here."""
 
     site: str = "local"
     model: ModelConfig = ModelConfig()
@@ -91,46 +115,73 @@ class SiteConfig:
     security: SecurityConfig = SecurityConfig()
     ports: PortsConfig = PortsConfig()
     limits: LimitsConfig = LimitsConfig()
+    milvus: MilvusConfig = MilvusConfig()
     generator: GeneratorConfig = GeneratorConfig()
-    services: dict[str, ServiceConfig] = field(default_factory=lambda: {name: ServiceConfig() for name in SERVICES})
+    services: dict[str, ServiceConfig] = field(default_factory=_services)
     supervision: SupervisionConfig = SupervisionConfig()
+
+    @property
+    def role(self) -> Role:
+        """Whether this is the hub: the hub's name is no site's."""
+        return Role.HUB if self.site == HUB else Role.SITE
 
 
 _PORT = Number(0, 65_535)
 _SERVICE = Section(ServiceConfig, {"replicas": Number(0, 32), "settings": Settings()})
-_KEYS: Keys = {
-    "site": Text(SITE_NAME, "lower-case letters, digits and -, at most 31, beginning with a letter or digit"),
+_EVERYWHERE: Keys = {
     "model": Section(
         ModelConfig, {"name": Text(), "precision": Choice("int8", "fp32"), "device": Choice("cpu", "cuda")}
     ),
     "storage": Section(StorageConfig, {"type": Choice("chroma", "usearch"), "path": Text()}),
     "security": Section(SecurityConfig, {"encryption": Flag(), "keys": Text()}),
-    "ports": Section(PortsConfig, {"host": Text(), "nats": _PORT, "monitor": _PORT, "metrics": _PORT}),
-    "limits": Section(LimitsConfig, {"store_gb": Number(STORE_GB_MIN, 100_000), "memory_mb": Number(16, 1_000_000)}),
     "generator": Section(GeneratorConfig, {"model": Text(), "threads": Number(1, 256)}),
-    "services": Section(dict, dict.fromkeys(SERVICES, _SERVICE)),
+    "services": Section(
+        dict, dict.fromkeys(SERVICES, _SERVICE) | {SYNC: Section(ServiceConfig, {"settings": Settings()})}
+    ),
     "supervision": Section(
         SupervisionConfig,
         {"crashes_max": Number(1, 1_000), "window_s": Number(1, 86_400), "stop_timeout_s": Number(1, 600)},
     ),
 }
+_KEYS: dict[Role, Keys] = {
+    Role.SITE: {
+        "site": Text(SITE_NAME, "lower-case letters, digits and -, at most 31, beginning with a letter or digit"),
+        "ports": Section(PortsConfig, {"host": Text(), "nats": _PORT, "monitor": _PORT, "metrics": _PORT}),
+        "limits": Section(
+            LimitsConfig, {"store_gb": Number(STORE_GB_MIN, 100_000), "memory_mb": Number(16, 1_000_000)}
+        ),
+        **_EVERYWHERE,
+    },
+    Role.HUB: {
+        "ports": Section(PortsConfig, {"host": Text(), "metrics": _PORT, "milvus": _PORT}),
+        "milvus": Section(MilvusConfig, {"uri": Text(), "token_file": Text()}),
+        **_EVERYWHERE,
+    },
+}
 
 
-def parse_site_config(text: str, source: str) -> SiteConfig:
+def parse_site_config(text: str, source: str, role: Role = Role.SITE) -> SiteConfig:
     """The configuration in `text`; `source` names it in errors.
 
     Raises:
         BadConfigError: not YAML, an unknown key, or a value that the key can not have: with the line.
     """
-    values: dict[str, Any] = read_keys(text, source, _KEYS)
-    services = {name: ServiceConfig() for name in SERVICES} | values.pop("services", {})
+    values: dict[str, Any] = read_keys(text, source, _KEYS[role])
+    services = _services() | values.pop("services", {})
     if services["edge-inference"].replicas == 0:
         raise BadConfigError(
             f"{source}: services.edge-inference.replicas is 0", "Nothing would answer; set at least 1."
         )
-    return SiteConfig(services=services, **values)
+    if role is Role.HUB:
+        return SiteConfig(site=HUB, services=services, **values)
+    config = SiteConfig(services=services, **values)
+    if config.role is Role.HUB:
+        raise BadConfigError(f"{source}: no site can be named {HUB}", "That is the hub: causeway up hub starts one.")
+    return config
 
 
-def example_config() -> str:
+def example_config(role: Role = Role.SITE) -> str:
     """The annotated example, in which every key has its default."""
-    return files("causeway.cli").joinpath("site.example.yaml").read_text(encoding="utf-8")
+    texts = files("causeway.cli")
+    parts = (f"{role.value}.example.yaml", "place.example.yaml")
+    return "".join(texts.joinpath(part).read_text(encoding="utf-8") for part in parts)

@@ -9,8 +9,9 @@ from rich.markup import escape
 from rich.panel import Panel
 
 from causeway.cli.keys import SiteKeys
-from causeway.cli.process_spec import ProcessSpec
-from causeway.cli.site_folder import SiteFolder, SiteRecord
+from causeway.cli.process_spec import NATS, ProcessSpec
+from causeway.cli.site_folder import DEFAULT_FOLDER, SiteFolder, SiteRecord
+from causeway.proto.subjects import HUB
 
 _LOUD = {"warning": "yellow", "error": "red", "critical": "red"}
 _LINE_CHARS_MAX = 300
@@ -61,16 +62,18 @@ class SiteConsole:
 
     def banner(self, record: SiteRecord, folder: SiteFolder) -> None:
         """The site is ready: where it is and what to type next."""
-        option = "" if folder.root == Path(".causeway/site") else f" --data-dir {folder.root}"
+        option = "" if folder.root == DEFAULT_FOLDER else f" --data {folder.root}"
         pages = "\n".join(f"  {name:<16} {url}" for name, url in record.metrics_urls.items())
+        who = "The hub" if record.site == HUB else f"Site [bold]{escape(record.site)}[/]"
+        sites = f"  [cyan]causeway site add NAME{option}[/]\n" if record.site == HUB else ""
         self._console.print(
             Panel(
-                f"Site [bold]{escape(record.site)}[/] is ready at [bold]{record.url}[/]\n"
+                f"{who} is ready at [bold]{record.url}[/]\n"
                 f"Monitor: {record.monitor_url}    Logs: {folder.logs}\nMetrics:\n{pages}\n\n"
                 "In another terminal:\n"
                 f"  [cyan]causeway publish FOLDER --kb docs{option}[/]\n"
                 f'  [cyan]causeway ask "a question" --kb docs{option}[/]\n'
-                f"  [cyan]causeway status{option}[/]\n\nCtrl-C stops everything.",
+                f"  [cyan]causeway status{option}[/]\n{sites}\nCtrl-C stops everything.",
                 title="Causeway",
                 border_style="green",
                 expand=False,
@@ -96,7 +99,7 @@ class LogLine(msgspec.Struct):
 
 def loud_line(name: str, line: bytes) -> tuple[str, str] | None:
     """Level and text of a log line that a person should see, else None. Pure."""
-    if name == "nats-server":
+    if name == NATS:
         return ("error", line.decode("utf-8", "replace")) if b"[FTL]" in line or b"[ERR]" in line else None
     try:
         entry = msgspec.json.decode(line, type=LogLine)

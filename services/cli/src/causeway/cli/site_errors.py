@@ -12,6 +12,7 @@ from causeway.bus import (
 )
 from causeway.cli.errors import NoSiteError, SiteFolderError, UserError
 from causeway.models import ModelError
+from causeway.topology.errors import TopologyError
 
 
 def explain(error: BaseException) -> UserError | None:
@@ -22,6 +23,8 @@ def explain(error: BaseException) -> UserError | None:
         return error
     if isinstance(error, ProblemReply):
         return UserError(error.problem.message, error.problem.mend)
+    if isinstance(error, TopologyError):
+        return UserError(error.message, error.mend)
     if isinstance(error, ModelError):
         return UserError(str(error))
     if isinstance(error, BusError):

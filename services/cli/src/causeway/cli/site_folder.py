@@ -12,6 +12,9 @@ import msgspec
 from causeway.cli.errors import NoSiteError, SiteFolderError
 
 DEFAULT_FOLDER = Path(".causeway/site")
+DEFAULT_HUB_FOLDER = Path(".causeway/hub")
+VERSION = 2
+"""Since version 2 every stream is in an account; nats-server can not move an encrypted stream into one."""
 
 
 class SiteRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,7 +32,8 @@ class SiteRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SiteIdentity(msgspec.Struct, frozen=True, kw_only=True):
-    """What the folder was initialised as. Streams may be made only until `declared` is set."""
+    """What the folder was initialised as. Streams may be made only until `declared` is set. What was written before
+    there were versions is of version 1."""
 
     site: str
     encryption: bool
@@ -59,6 +63,36 @@ class SiteFolder:
     @property
     def nats_config_file(self) -> Path:
         return self.root / "nats-server.conf"
+
+    @property
+    def fleet_file(self) -> Path:
+        """At a hub: its sites."""
+        return self.root / "fleet.yaml"
+
+    @property
+    def pki(self) -> Path:
+        """At a hub: its certificate authority and its certificate."""
+        return self.root / "pki"
+
+    @property
+    def link(self) -> Path:
+        """At a site: what the hub handed to it."""
+        return self.root / "link"
+
+    @property
+    def sync(self) -> Path:
+        """The state of sync-delta."""
+        return self.root / "sync-delta"
+
+    @property
+    def artifacts(self) -> Path:
+        """Artifacts that the hub offers, or that it handed out."""
+        return self.root / "artifacts"
+
+    @property
+    def milvus(self) -> Path:
+        """At a hub: the data of its own Milvus."""
+        return self.root / "milvus"
 
     @property
     def jetstream(self) -> Path:
@@ -154,9 +188,14 @@ class SiteFolder:
                 self.record_file.unlink(missing_ok=True)
 
 
-def holds_streams(store: Path) -> bool:
-    """Whether a JetStream store has any stream on disk, readable or not."""
-    return any(store.glob("jetstream/*/streams/*"))
+def holds_streams(store: Path, account: str = "*") -> bool:
+    """Whether a JetStream store has any stream of an account on disk, readable or not."""
+    return any(store.glob(f"jetstream/{account}/streams/*"))
+
+
+def holds_homeless_streams(store: Path) -> bool:
+    """Whether there are streams outside of any account, as before version 2."""
+    return holds_streams(store, "[$]G")
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -4,6 +4,7 @@ import msgspec
 
 from causeway.cli.http_get import http_get
 from causeway.cli.status_text import StreamState
+from causeway.proto.streams import CANARY
 
 
 class _Consumer(msgspec.Struct):
@@ -40,7 +41,10 @@ async def read_streams(monitor_url: str) -> list[StreamState]:
 def parse_streams(body: str) -> list[StreamState]:
     """The streams of a `/jsz` page, in order of name. Pure."""
     page = msgspec.json.decode(body, type=_Page)
-    found = [stream for account in page.account_details for stream in account.stream_detail]
+    # Each account has a canary of its own, which tells a person nothing.
+    found = [
+        stream for account in page.account_details for stream in account.stream_detail if stream.name != CANARY.name
+    ]
     return [
         StreamState(
             name=stream.name,

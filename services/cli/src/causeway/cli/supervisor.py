@@ -1,4 +1,4 @@
-"""Keeps the processes of a site running, and stops them in order.
+"""Keeps the processes of a place running, and stops them in order.
 
 Guarantee: whatever ends the supervisor, none of its processes outlives it; a process that crashes is started again
 until the restart policy gives it up.
@@ -11,15 +11,15 @@ from typing import Protocol
 
 from causeway.cli.child import Child
 from causeway.cli.errors import StartFailedError
-from causeway.cli.http_get import http_get
 from causeway.cli.log_files import LogFile
 from causeway.cli.process_spec import ProcessSpec
+from causeway.cli.readiness import read_readiness
 from causeway.cli.restarts import GiveUp, Restart, RestartPolicy, describe_exit
 from causeway.cli.site_folder import SiteFolder
 
 READY_TIMEOUT_S = 180.0
 READY_POLL_S = 0.1
-NATS_STOP_TIMEOUT_S = 15.0
+BASE_STOP_TIMEOUT_S = 15.0
 
 
 class Watcher(Protocol):
@@ -34,7 +34,7 @@ class Watcher(Protocol):
 
 
 class Supervisor:
-    """The processes of one site, in the order in which they were started."""
+    """The processes of one place, in the order in which they were started."""
 
     def __init__(self, folder: SiteFolder, policy: Callable[[], RestartPolicy], watcher: Watcher) -> None:
         self._folder = folder
@@ -76,7 +76,7 @@ class Supervisor:
         while time.monotonic() - began < timeout_s:
             if spec.name in self._reasons:
                 raise self._failure(spec, self._reasons[spec.name])
-            status, body = await http_get(spec.ready_url)
+            status, body = await read_readiness(spec.ready_url)
             if status == 200:
                 self._watcher.ready(spec.name, time.monotonic() - began)
                 return
@@ -84,13 +84,12 @@ class Supervisor:
         raise self._failure(spec, f"it was not ready within {timeout_s:g} s: {body.strip() or status}")
 
     async def stop(self, timeout_s: float) -> None:
-        """Services first and together, then nats-server, so that the last acknowledgements find their server."""
+        """Services first and together, then what they rest upon: the last acknowledgements find their server."""
         self._stopping = True
-        names = list(self._children)
-        services = [name for name in names if name != "nats-server"]
+        base = [name for name, child in self._children.items() if child.spec.base]
+        services = [name for name in self._children if name not in base]
         await asyncio.gather(*(self._stop_one(name, timeout_s) for name in services))
-        if "nats-server" in names:
-            await self._stop_one("nats-server", NATS_STOP_TIMEOUT_S)
+        await asyncio.gather(*(self._stop_one(name, BASE_STOP_TIMEOUT_S) for name in base))
 
     def kill(self) -> None:
         """End everything at once: the second Ctrl-C."""

@@ -19,8 +19,8 @@ from causeway.cli.evaluation.runs import run_answers, run_parsing, run_retrieval
 from causeway.cli.evaluation.sets import FORMATS, Fields, load_parse_cases, load_set
 from causeway.cli.evaluation.site_run import SiteRun
 from causeway.cli.json_text import print_json
+from causeway.cli.place import running_place
 from causeway.cli.sessions import session
-from causeway.cli.site import running_site
 from causeway.cli.site_config import PortsConfig
 from causeway.cli.site_console import SiteConsole
 from causeway.cli.site_folder import SiteFolder
@@ -163,7 +163,7 @@ async def _site(config: Path | None, address: Address | None) -> AsyncIterator[A
     wanted = replace(read_config(config, name="eval"), ports=PortsConfig(nats=0, monitor=0, metrics=0))
     with tempfile.TemporaryDirectory(prefix="causeway-eval-") as name:
         folder = SiteFolder(Path(name))
-        async with running_site(wanted, folder, SiteConsole(STDERR, quiet=True), lambda *_: None) as there:
+        async with running_place(wanted, folder, SiteConsole(STDERR, quiet=True), lambda *_: None) as there:
             yield find_site("", there.folder.root)
 
 

@@ -14,6 +14,7 @@ from causeway.cli.sessions import session
 from causeway.cli.status_text import StreamState, counts, documents_table, failed_table, streams_table, unfinished
 from causeway.cli.streams_state import read_streams
 from causeway.proto.documents import DocumentStatus, State
+from causeway.proto.subjects import HUB
 
 Kb = Annotated[str, typer.Option("--kb", help="Only this knowledge base.")]
 Json = Annotated[bool, typer.Option("--json", help="All of it as JSON, with every document.")]
@@ -49,7 +50,8 @@ async def _status(address: Address, kb: str, every_document: bool, as_json: bool
     if as_json:
         print_json(_as_dict(address, statuses, streams, processes))
         return
-    STDOUT.print(f"Site [bold]{address.bus.site}[/] at {address.bus.url}")
+    place = "The hub" if address.bus.site == HUB else f"Site [bold]{address.bus.site}[/]"
+    STDOUT.print(f"{place} at {address.bus.url}")
     _print_documents(statuses, every_document)
     if streams:
         STDOUT.print(streams_table(streams))

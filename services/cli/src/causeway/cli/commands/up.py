@@ -1,4 +1,4 @@
-"""`causeway up site`: run a site in the foreground until Ctrl-C."""
+"""`causeway up site` and `causeway up hub`: run a place in the foreground until Ctrl-C."""
 
 import asyncio
 import signal
@@ -11,69 +11,122 @@ import typer
 
 from causeway.cli.console import STDERR, STDOUT
 from causeway.cli.errors import BadConfigError
+from causeway.cli.hub_folder import read_fleet
 from causeway.cli.keys import SiteKeys
-from causeway.cli.site import running_site
-from causeway.cli.site_config import SiteConfig, example_config, parse_site_config
+from causeway.cli.place import Start, running_place
+from causeway.cli.process_spec import NATS
+from causeway.cli.site_config import Role, SiteConfig, example_config, parse_site_config
 from causeway.cli.site_console import SiteConsole
-from causeway.cli.site_folder import DEFAULT_FOLDER, SiteFolder
+from causeway.cli.site_folder import DEFAULT_FOLDER, DEFAULT_HUB_FOLDER, SiteFolder
+from causeway.proto.subjects import HUB
 
-Config = Annotated[Path | None, typer.Option("--config", "-c", help="site.yaml; without one the defaults hold.")]
-Data = Annotated[Path, typer.Option("--data", help="Folder of the site's data, keys and logs.")]
+SiteYaml = Annotated[Path | None, typer.Option("--config", "-c", help="site.yaml; without one the defaults hold.")]
+HubYaml = Annotated[Path | None, typer.Option("--config", "-c", help="hub.yaml; without one the defaults hold.")]
+Data = Annotated[Path, typer.Option("--data", help="Folder of its data, keys and logs.")]
+HubData = Annotated[Path, typer.Option("--data", help="Folder that `causeway hub init` made.")]
 Name = Annotated[str, typer.Option("--name", help="Name of the site (site).")]
 Keys = Annotated[str, typer.Option("--keys", help="Folder of the key files (security.keys).")]
 Port = Annotated[
     int, typer.Option("--port", help="Port of nats-server (ports.nats); the other ports then take free ones. 0: any.")
 ]
-PrintConfig = Annotated[bool, typer.Option("--print-config", help="Print an annotated site.yaml and end.")]
+PrintConfig = Annotated[bool, typer.Option("--print-config", help="Print an annotated configuration and end.")]
+Join = Annotated[
+    Path | None,
+    typer.Option("--join", help="Join file from the hub (`causeway site add`). Kept: later starts do without."),
+]
+PreviousKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--previous-storage-key",
+        help="File with the storage key so far, after a new one was put in storage.key: the messages are encrypted "
+        "anew. Once, then no more.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
-    """Add `up site`."""
-    up = typer.Typer(help="Run a site on this machine.", no_args_is_help=True)
+    """Add `up`."""
+    up = typer.Typer(help="Run a site or a hub on this machine.", no_args_is_help=True)
     up.command("site")(site)
+    up.command("hub")(hub)
     app.add_typer(up, name="up")
 
 
 def site(
-    config: Config = None,
+    config: SiteYaml = None,
     data: Data = DEFAULT_FOLDER,
     name: Name = "",
     keys: Keys = "",
     port: Port = -1,
+    join: Join = None,
+    previous_storage_key: PreviousKey = None,
     print_config: PrintConfig = False,
 ) -> int:
-    """Run a whole site: message server, ingestor, embedder, edge-inference. Ctrl-C stops all of it."""
+    """Run a whole site: message server, ingestor, embedder, edge-inference, and sync-delta once it has joined a hub.
+    Ctrl-C stops all of it."""
     if print_config:
-        STDOUT.print(example_config(), markup=False, end="")
-        return 0
-    return asyncio.run(run_until_stopped(read_config(config, name, keys, port), SiteFolder(data)))
+        return _print_example(Role.SITE)
+    start = Start(join=join, previous_key=previous_storage_key)
+    return asyncio.run(run_until_stopped(read_config(config, name, keys, port), SiteFolder(data), start))
+
+
+def hub(
+    config: HubYaml = None,
+    data: HubData = DEFAULT_HUB_FOLDER,
+    keys: Keys = "",
+    port: Port = -1,
+    previous_storage_key: PreviousKey = None,
+    print_config: PrintConfig = False,
+) -> int:
+    """Run a whole hub: message server with a door for each site, Milvus, ingestor, embedder, edge-inference,
+    sync-delta. Ctrl-C stops all of it; sites go on by themselves meanwhile."""
+    if print_config:
+        return _print_example(Role.HUB)
+    folder = SiteFolder(data)
+    ports = read_fleet(folder).hub.ports
+    value = _read(config, Role.HUB)
+    value = replace(value, ports=replace(value.ports, nats=ports.client, monitor=ports.monitor))
+    start = Start(previous_key=previous_storage_key)
+    return asyncio.run(run_until_stopped(_overridden(value, keys, port), folder, start))
+
+
+def _print_example(role: Role) -> int:
+    STDOUT.print(example_config(role), markup=False, end="")
+    return 0
 
 
 def read_config(path: Path | None, name: str = "", keys: str = "", port: int = -1) -> SiteConfig:
-    """The configuration file, and what the command line says over it.
+    """The configuration file of a site, and what the command line says over it.
 
     Raises:
         BadConfigError: the file is not there, or something in it is wrong.
     """
-    config = SiteConfig()
-    if path is not None:
-        try:
-            config = parse_site_config(path.read_text(encoding="utf-8"), str(path))
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadConfigError(
-                f"{path} can not be read: {error}", "Make one: causeway up site --print-config > site.yaml"
-            ) from error
+    config = _read(path, Role.SITE)
     if name:
         config = replace(config, site=parse_site_config(f'site: "{name}"', "--name").site)
+    return _overridden(config, keys, port)
+
+
+def _read(path: Path | None, role: Role) -> SiteConfig:
+    if path is None:
+        return SiteConfig(site=HUB) if role is Role.HUB else SiteConfig()
+    try:
+        return parse_site_config(path.read_text(encoding="utf-8"), str(path), role)
+    except (OSError, UnicodeDecodeError) as error:
+        command = f"causeway up {role.value} --print-config > {role.value}.yaml"
+        raise BadConfigError(f"{path} can not be read: {error}", f"Make one: {command}") from error
+
+
+def _overridden(config: SiteConfig, keys: str, port: int) -> SiteConfig:
     if keys:
         config = replace(config, security=replace(config.security, keys=keys))
     if port >= 0:
-        config = replace(config, ports=replace(config.ports, nats=port, monitor=0, metrics=0))
+        config = replace(config, ports=replace(config.ports, nats=port, monitor=0, metrics=0, milvus=0))
     return config
 
 
 class _Signals:
-    """The first signal asks to stop; while the site still starts it breaks off the start; the second kills."""
+    """The first signal asks to stop; while the place still starts it breaks off the start; the second kills."""
 
     def __init__(self, stop: asyncio.Event, task: "asyncio.Task[object]") -> None:
         self._stop = stop
@@ -97,7 +150,7 @@ class _Signals:
             self._kill()
 
 
-async def run_until_stopped(config: SiteConfig, folder: SiteFolder) -> int:
+async def run_until_stopped(config: SiteConfig, folder: SiteFolder, start: Start) -> int:
     """Start, wait for a signal, stop. Returns 1 when nats-server was given up, else 0."""
     console = SiteConsole(STDERR)
     stop = asyncio.Event()
@@ -110,18 +163,16 @@ async def run_until_stopped(config: SiteConfig, folder: SiteFolder) -> int:
         console.keys(keys, made, folder)
 
     try:
-        async with running_site(config, folder, console, keys_made) as site_now:
-            signals.ready(site_now.supervisor.kill)
-            console.banner(site_now.record, folder)
-            await _stopped_or_lost(
-                stop, site_now.supervisor.given_up, lambda: "nats-server" in site_now.supervisor.lost
-            )
+        async with running_place(config, folder, console, keys_made, start) as place:
+            signals.ready(place.supervisor.kill)
+            console.banner(place.record, folder)
+            await _stopped_or_lost(stop, place.supervisor.given_up, lambda: NATS in place.supervisor.lost)
             STDERR.print("Stopping; what is being worked on is finished first. Ctrl-C again ends everything at once.")
     except asyncio.CancelledError:
         if not stop.is_set():
             raise
         return 0
-    return 1 if "nats-server" in site_now.supervisor.lost else 0
+    return 1 if NATS in place.supervisor.lost else 0
 
 
 async def _stopped_or_lost(stop: asyncio.Event, given_up: asyncio.Event, fatal: Callable[[], bool]) -> None:

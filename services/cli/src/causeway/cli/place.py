@@ -1,9 +1,9 @@
-"""A running site: the message server first, its streams, then the services; all of it stopped at the end."""
+"""A running place, a site or the hub: its message server, its streams, then its services; all stopped at the end."""
 
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,38 +11,59 @@ from pathlib import Path
 import msgspec
 
 from causeway.bus import Bus, BusSettings, ProblemReply, RequestFailed
-from causeway.bus.streams import declare
 from causeway.cli.admission import admit
 from causeway.cli.commands_found import find_commands
+from causeway.cli.declaring import bus_settings, declare_account
 from causeway.cli.errors import SiteFolderError, StartFailedError
 from causeway.cli.http_get import http_get
+from causeway.cli.hub_folder import read_hub
+from causeway.cli.join_file import joined_site, keep_join_file
 from causeway.cli.keys import SiteKeys, key_check, make_missing, read_secret
-from causeway.cli.nats_config import STORAGE_KEY_VARIABLE, USER, NatsServer, render_nats_config
+from causeway.cli.linkage import Linkage, hub_linkage, site_linkage
 from causeway.cli.ports import choose_ports
 from causeway.cli.process_spec import (
     ProcessSpec,
     Surroundings,
-    nats_spec,
+    base_specs,
+    commands_needed,
     processes_count,
     service_specs,
     site_url,
 )
 from causeway.cli.restarts import RestartPolicy
-from causeway.cli.site_config import SiteConfig
-from causeway.cli.site_folder import SiteFolder, SiteIdentity, SiteRecord, holds_streams, write_whole
+from causeway.cli.site_config import LimitsConfig, Role, SiteConfig
+from causeway.cli.site_folder import (
+    VERSION,
+    SiteFolder,
+    SiteIdentity,
+    SiteRecord,
+    holds_homeless_streams,
+    holds_streams,
+    write_whole,
+)
 from causeway.cli.supervisor import READY_POLL_S, Supervisor, Watcher
 from causeway.models.chosen import embedding_folder
 from causeway.proto import subjects
 from causeway.proto.answers import Search, SearchResult
-from causeway.proto.streams import ALL_SITE
+from causeway.topology import names
 
 ANSWERS_TIMEOUT_S = 30.0
 ANSWERS_TRY_S = 5.0
+KeysMade = Callable[[SiteKeys, list[Path]], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunningSite:
-    """A site that is ready, as its own process sees it."""
+class Start:
+    """What a start is told besides the configuration: a join file, and the key that the store was encrypted with before
+    the one it has now."""
+
+    join: Path | None = None
+    previous_key: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningPlace:
+    """A place that is ready, as its own process sees it."""
 
     record: SiteRecord
     folder: SiteFolder
@@ -53,91 +74,127 @@ class RunningSite:
 class _Preparation:
     config: SiteConfig
     around: Surroundings
+    linkage: Linkage
     identity: SiteIdentity
     fresh: bool
     metrics_ports: list[int]
 
+    def settings(self, number: int = 0) -> BusSettings:
+        """The operator's connection as the user of an account, the first by default."""
+        return bus_settings(site_url(self.config), self.config.site, self.linkage.accounts[number])
+
 
 @asynccontextmanager
-async def running_site(
-    config: SiteConfig, folder: SiteFolder, watcher: Watcher, keys_made: Callable[[SiteKeys, list[Path]], None]
-) -> AsyncIterator[RunningSite]:
-    """Start the site in `folder` and stop it at the end of the block.
+async def running_place(
+    config: SiteConfig, folder: SiteFolder, watcher: Watcher, keys_made: KeysMade, start: Start | None = None
+) -> AsyncIterator[RunningPlace]:
+    """Start the place in `folder` and stop it at the end of the block.
 
     Raises:
         UserError: the folder is held or does not fit, a port is taken, or a process does not start. Everything that
             was started is stopped, and nothing is declared over data that can not be read.
     """
     with folder.held():
-        ready = _prepare(config, folder, keys_made)
+        ready = _prepare(config, folder, keys_made, start or Start())
         supervision = ready.config.supervision
         supervisor = Supervisor(
             folder, lambda: RestartPolicy(supervision.crashes_max, float(supervision.window_s)), watcher
         )
         try:
             record = await _start(ready, folder, supervisor)
-            yield RunningSite(record=record, folder=folder, supervisor=supervisor)
+            yield RunningPlace(record=record, folder=folder, supervisor=supervisor)
         finally:
             with suppress(asyncio.CancelledError):
                 await asyncio.shield(supervisor.stop(float(supervision.stop_timeout_s)))
 
 
-def _prepare(config: SiteConfig, folder: SiteFolder, keys_made: Callable[[SiteKeys, list[Path]], None]) -> _Preparation:
-    commands = find_commands()
+def _prepare(config: SiteConfig, folder: SiteFolder, keys_made: KeysMade, start: Start) -> _Preparation:
     # Raises what is missing and how to get it, before anything is started.
     embedding_folder(config.model.name)
+    keys = SiteKeys(Path(config.security.keys).expanduser() if config.security.keys else folder.keys)
+    config, linkage = _linkage(config, folder, keys, start)
+    commands = find_commands(commands_needed(config, linkage.linked))
     known = folder.identity()
     streams_there = holds_streams(folder.jetstream)
-    keys = SiteKeys(Path(config.security.keys).expanduser() if config.security.keys else folder.keys)
-    made = make_missing(keys, initialised=known is not None or streams_there)
+    needed = (*keys.lasting(), *linkage.passwords.values())
+    made = make_missing(keys, initialised=known is not None or streams_there, needed=needed)
     keys_made(keys, made)
-    storage_key = os.environ.get(STORAGE_KEY_VARIABLE) or read_secret(keys.storage)
-    check = key_check(storage_key) if config.security.encryption else ""
-    wanted = SiteIdentity(site=config.site, encryption=config.security.encryption, storage_key_check=check)
-    fresh = admit(known, wanted, streams_there)
-    ports, metrics_ports = choose_ports(config.ports, processes_count(config))
-    config = replace(config, ports=ports)
+    secrets = _secrets(config, keys, linkage, start)
+    wanted = _identity(config, secrets.get(names.STORAGE_KEY_VARIABLE, ""))
+    previous = secrets.get(names.PREVIOUS_KEY_VARIABLE)
+    fresh = admit(
+        known, wanted, streams_there, holds_homeless_streams(folder.jetstream), key_check(previous) if previous else ""
+    )
+    if start.join is not None:
+        keep_join_file(start.join, folder)
+    ports, metrics_ports = choose_ports(config.ports, processes_count(config, linkage.linked), config.role)
     folder.prepare()
     around = Surroundings(
         commands=commands,
         environ=os.environ,
         keys=keys,
+        folder=folder,
         vault=Path(config.storage.path).expanduser() if config.storage.path else folder.vault,
-        nats_config=folder.nats_config_file,
-        storage_key=storage_key,
-        password=read_secret(keys.password),
+        secrets=secrets,
+        linked=linkage.linked,
     )
-    return _Preparation(config=config, around=around, identity=wanted, fresh=fresh, metrics_ports=metrics_ports)
+    return _Preparation(
+        config=replace(config, ports=ports),
+        around=around,
+        linkage=linkage,
+        identity=wanted,
+        fresh=fresh,
+        metrics_ports=metrics_ports,
+    )
+
+
+def _linkage(config: SiteConfig, folder: SiteFolder, keys: SiteKeys, start: Start) -> tuple[SiteConfig, Linkage]:
+    """The configuration as the fleet or the join file completes it, and the place's side of the link."""
+    rotate = start.previous_key is not None
+    if config.role is Role.HUB:
+        fleet = read_hub(folder)
+        limits = LimitsConfig(store_gb=fleet.hub.store.gb, memory_mb=fleet.hub.store.memory_mb)
+        return replace(config, limits=limits), hub_linkage(folder, keys, fleet, rotate)
+    config, bundle = joined_site(config, folder, start.join)
+    return config, site_linkage(folder, keys, config.site, bundle, rotate)
+
+
+def _secrets(config: SiteConfig, keys: SiteKeys, linkage: Linkage, start: Start) -> Mapping[str, str]:
+    """What nats-server takes from its environment."""
+    secrets = {variable: read_secret(path) for variable, path in linkage.passwords.items()} | dict(linkage.secrets)
+    if config.security.encryption:
+        variable = names.STORAGE_KEY_VARIABLE
+        secrets[variable] = os.environ.get(variable) or read_secret(keys.storage)
+    if start.previous_key is not None:
+        secrets[names.PREVIOUS_KEY_VARIABLE] = read_secret(start.previous_key)
+    return secrets
+
+
+def _identity(config: SiteConfig, storage_key: str) -> SiteIdentity:
+    check = key_check(storage_key) if config.security.encryption else ""
+    return SiteIdentity(
+        site=config.site, encryption=config.security.encryption, storage_key_check=check, version=VERSION
+    )
 
 
 async def _start(ready: _Preparation, folder: SiteFolder, supervisor: Supervisor) -> SiteRecord:
     config, around = ready.config, ready.around
-    write_whole(folder.nats_config_file, render_nats_config(_server(config, folder)).encode())
-    nats = nats_spec(config, around)
-    await supervisor.start(nats)
-    await supervisor.ready(nats)
+    for path, text in ready.linkage.files(config).items():
+        write_whole(path, text.encode())
+    base = base_specs(config, around)
+    for spec in base:
+        await supervisor.start(spec)
+    await supervisor.ready(base[0])
     await _refuse_unreadable_streams(config)
     await _declare(ready, folder)
+    await asyncio.gather(*(supervisor.ready(spec) for spec in base[1:]))
     specs = service_specs(config, around, ready.metrics_ports)
     for spec in specs:
         await supervisor.start(spec)
     await asyncio.gather(*(supervisor.ready(spec) for spec in specs))
-    async with Bus(_bus_settings(ready)) as bus:
+    async with Bus(ready.settings()) as bus:
         await _answers(bus)
     return _publish_record(ready, folder, supervisor, specs)
-
-
-def _server(config: SiteConfig, folder: SiteFolder) -> NatsServer:
-    return NatsServer(
-        site=config.site,
-        host=config.ports.host,
-        port=config.ports.nats,
-        monitor_port=config.ports.monitor,
-        store_dir=str(folder.jetstream.resolve()),
-        store_gb=config.limits.store_gb,
-        memory_mb=config.limits.memory_mb,
-        encryption=config.security.encryption,
-    )
 
 
 async def _refuse_unreadable_streams(config: SiteConfig) -> None:
@@ -145,7 +202,7 @@ async def _refuse_unreadable_streams(config: SiteConfig) -> None:
     _, body = await http_get(f"http://127.0.0.1:{config.ports.monitor}/healthz")
     if "could not be recovered" in body:
         raise SiteFolderError(
-            f"nats-server can not read the site's streams: {body.strip()}",
+            f"nats-server can not read the streams of this place: {body.strip()}",
             "Most likely the storage key is not the one that they were written with: put the right storage.key (or "
             "CAUSEWAY_STORAGE_KEY) back. Nothing was declared or changed.",
         )
@@ -155,19 +212,10 @@ async def _declare(ready: _Preparation, folder: SiteFolder) -> None:
     """The identity is written before and after, so that a crash in between is known to be one."""
     if ready.fresh:
         folder.write_identity(ready.identity)
-    async with Bus(_bus_settings(ready)) as bus:
-        await declare(bus, ALL_SITE, fresh=ready.fresh)
+    for number, account in enumerate(ready.linkage.accounts):
+        async with Bus(ready.settings(number)) as bus:
+            await declare_account(bus, account, ready.fresh)
     folder.write_identity(msgspec.structs.replace(ready.identity, declared=True))
-
-
-def _bus_settings(ready: _Preparation) -> BusSettings:
-    return BusSettings(
-        url=site_url(ready.config),
-        site=ready.config.site,
-        service="cli",
-        user=USER,
-        password=ready.around.password,
-    )
 
 
 async def _answers(bus: Bus) -> None:
@@ -201,7 +249,7 @@ def _publish_record(
         record = SiteRecord(
             site=ready.config.site,
             url=site_url(ready.config),
-            user=USER,
+            user=names.APP_USER,
             password_file=str(ready.around.keys.password.resolve()),
             monitor_url=f"http://127.0.0.1:{ready.config.ports.monitor}",
             metrics_urls={spec.name: spec.metrics_url for spec in specs},
