@@ -2,105 +2,29 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 
-from causeway.bus import Bus, BusSettings, ProblemReply
+from causeway.bus import Bus, ProblemReply
 from causeway.bus.streams import declare
 from causeway.edge_inference.errors import GenerationError
 from causeway.edge_inference.exact import ExactIndex
-from causeway.edge_inference.ports import Generator, Prompt
+from causeway.edge_inference.ports import Prompt
 from causeway.edge_inference.service import Service
 from causeway.edge_inference.settings import Settings
 from causeway.proto import subjects
-from causeway.proto.answers import Answer, AnswerPart, Ask, Author, PartKind, Search, SearchMode, SearchResult
-from causeway.proto.documents import DocumentStatus, State
+from causeway.proto.answers import Answer, AnswerPart, Ask, Author, PartKind, SearchMode
+from causeway.proto.documents import State
 from tests.support.hashed_encoder import HashedEncoder
-from tests.support.knowledge_builders import KB, KEK, chunk_id, document_key, open_vault
+from tests.support.knowledge_builders import KB, KEK, chunk_id, open_vault
 from tests.support.knowledge_log import chunk_entry, document_entries, manifest_entry, publish
 from tests.support.nats_server import NatsServer, nats_server
-from tests.support.waiting import until, until_async
+from tests.support.replica_site import BOUND_S, QUESTION, SITE, TEXTS, ask, bus, replica, search, searchable
+from tests.support.waiting import until
 
-__all__ = ["nats_server"]
-SITE = "branch-1"
-BOUND_S = 20.0
-TEXTS = ["Every employee has twelve days of annual leave.", "The canteen serves lunch from noon until two."]
-QUESTION = "How many days of annual leave has every employee?"
-
-
-def bus_to(server: NatsServer, service: str = "test") -> Bus:
-    """A bus of the test's own."""
-    return Bus(BusSettings(url=server.url, site=SITE, service=service))
-
-
-@pytest.fixture
-async def bus(nats_server: NatsServer) -> AsyncIterator[Bus]:
-    async with bus_to(nats_server) as bus:
-        await declare(bus, fresh=True)
-        yield bus
-
-
-@asynccontextmanager
-async def replica(
-    server: NatsServer, folder: Path, *, generator: Generator | None = None, dropped_after_s: float = 60.0
-) -> AsyncIterator[Service]:
-    """A running replica that has caught up."""
-    settings = Settings(
-        site=SITE,
-        nats_url=server.url,
-        vault_dir=folder,
-        metrics_port=-1,
-        index="exact",
-        sweep_interval_s=0.05,
-        sweep_dropped_after_s=dropped_after_s,
-    )
-    encoder = HashedEncoder()
-    service = Service(
-        settings,
-        vault=open_vault(folder, clock_ms=None),
-        kek=KEK,
-        encoder=encoder,
-        successor=lambda: ExactIndex(encoder.dims),
-        generator=generator,
-    )
-    stop = asyncio.Event()
-    async with service:
-        upkeep = asyncio.create_task(service.until(stop))
-        try:
-            async with asyncio.timeout(BOUND_S):
-                await service.caught_up.wait()
-                await service.serving.ready.wait()
-            yield service
-        finally:
-            stop.set()
-            await upkeep
-
-
-async def searchable(bus: Bus, document_id: str, revision: int, state: State = State.SEARCHABLE, kb: str = KB) -> None:
-    """Wait for the status of a revision."""
-    subject = subjects.STATUS.at(SITE, kb, document_key(document_id).hex())
-
-    async def told() -> bool:
-        stored = await bus.last(subjects.STATUS.stream, subject)
-        status = None if stored is None else stored.message
-        return isinstance(status, DocumentStatus) and (status.revision, status.state) == (revision, state)
-
-    await until_async(told)
-
-
-async def search(
-    bus: Bus, question: str = QUESTION, mode: SearchMode = SearchMode.HYBRID, kb: str = KB
-) -> SearchResult:
-    return await bus.request(
-        subjects.SEARCH.at(SITE, kb), Search(kb=kb, question=question, mode=mode), SearchResult, BOUND_S
-    )
-
-
-async def ask(bus: Bus, question: str = QUESTION, kb: str = KB) -> Answer:
-    return await bus.request(subjects.ASK.at(SITE, kb), Ask(kb=kb, question=question), Answer, BOUND_S)
+__all__ = ["bus", "nats_server"]
 
 
 async def test_a_published_document_is_found_cited_and_told_of(
