@@ -1,0 +1,80 @@
+"""When a source of INBOX is stuck although the other side answers, and making it resume. The rule is pure."""
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from causeway.bus import Bus, kick_source, source_states
+from causeway.proto import streams, subjects
+from causeway.proto.streams import Source
+from causeway.sync_delta.metrics import Metrics
+from causeway.topology.sources import hub_source, site_sources
+
+INBOX = streams.INBOX.name
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """`silence_s` is longer than two heartbeats of a healthy source; a link that flaps is not kicked more often than
+    `every_s`."""
+
+    silence_s: float
+    grace_s: float = 1.0
+    every_s: float = 10.0
+
+
+HUB_LIMITS = Limits(silence_s=3.0)
+"""Sources that the hub makes hear a heartbeat a second."""
+SITE_LIMITS = Limits(silence_s=11.0)
+"""Feeds send one every five seconds."""
+
+
+def stuck(heard_s: float, answers_for_s: float, since_kick_s: float, limits: Limits) -> bool:
+    """Whether to kick: the peer has answered for `answers_for_s` (below 0: it does not), the source heard nothing for
+    `heard_s` (below 0: never), and the last kick was `since_kick_s` ago."""
+    silent = heard_s < 0 or heard_s > limits.silence_s
+    return silent and answers_for_s >= limits.grace_s and since_kick_s >= limits.every_s
+
+
+@dataclass(kw_only=True)
+class Kicking:
+    """Looks at the sources of INBOX. `answers_for_s` says of a peer how long it has been answering without a break."""
+
+    bus: Bus
+    place: str
+    limits: Limits
+    metrics: Metrics
+    answers_for_s: Callable[[str], float]
+    monotonic_s: Callable[[], float]
+    kicked_s: dict[str, float] = field(default_factory=dict)
+
+    async def look(self) -> int:
+        """Kick what is stuck. Returns how many sources were."""
+        states = await source_states(self.bus, INBOX)
+        kicked = 0
+        known = sources_at(self.place, (state.api_prefix for state in states))
+        for state in states:
+            peer, source = known.get(state.api_prefix, ("", None))
+            since_s = self.monotonic_s() - self.kicked_s.get(state.api_prefix, float("-inf"))
+            if source is None or not stuck(state.heard_s, self.answers_for_s(peer), since_s, self.limits):
+                continue
+            self.kicked_s[state.api_prefix] = self.monotonic_s()
+            await kick_source(self.bus, INBOX, source)
+            self.metrics.kicks.labels(source.consumer or source.stream).inc()
+            _log.info("a source was stuck and is kicked", extra={"peer": peer, "heard_s": round(state.heard_s, 1)})
+            kicked += 1
+        return kicked
+
+
+def sources_at(place: str, api_prefixes: Iterable[str]) -> dict[str, tuple[str, Source]]:
+    """Peer and source by the prefix of its API, which names the site and, for a feed, the kb."""
+    found: dict[str, tuple[str, Source]] = {}
+    for prefix in api_prefixes:
+        tokens = prefix.split(".")
+        if place == subjects.HUB:
+            found[prefix] = (tokens[1], hub_source(tokens[1]))
+            continue
+        kbs = [tokens[3]] if len(tokens) > 4 else []  # noqa: PLR2004  # _HUB.<site>.kb.<kb>.API
+        found |= {source.api_prefix: (subjects.HUB, source) for source in site_sources(place, kbs)}
+    return found

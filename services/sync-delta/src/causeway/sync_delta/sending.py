@@ -1,0 +1,297 @@
+"""The queue to OUTBOX: number, ledger, chunks, documents, then what they no longer name is purged.
+
+At least once, in that order. The transaction that gives the numbers also writes the ledger and an intent, so a crash
+anywhere after it finds the intent and publishes the same messages under the same numbers, before anything else.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from causeway.bus import BusError, PubAck
+from causeway.proto import streams, subjects
+from causeway.proto.knowledge import ChunkEmbedded
+from causeway.proto.outbox import ChunkShared, Run
+from causeway.sync_delta import ledger, window
+from causeway.sync_delta.flow import Flow
+from causeway.sync_delta.metrics import Metrics
+from causeway.sync_delta.numbering import Sharing, first_number, share
+from causeway.sync_delta.outbox_tables import Intent, Queued, Shared
+from causeway.sync_delta.outgoing import manifest_hash
+from causeway.sync_delta.ports import Log
+from causeway.sync_delta.publication import ChunkKey, Prepared, Publication, digest, prepared, publication
+from causeway.sync_delta.runs import numbers_of
+from causeway.sync_delta.state import State, Tables
+
+KNOWLEDGE = subjects.KNOWLEDGE_CHUNK.stream
+RETRY_S = (0.2, 1.0, 5.0, 15.0)
+PUT_OFF_MS = 2_000
+IDLE_S = 2.0
+PURGES_AT_ONCE = 16
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """How much is published at once. An interactive document waits for at most one batch."""
+
+    documents_max: int = 64
+    bytes_max: int = 512 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """A document whose turn it is, with those of its chunks that have no number yet."""
+
+    queued: Queued
+    needs: tuple[ChunkKey, ...]
+
+
+@dataclass(kw_only=True)
+class Sending:
+    """The loop that empties the queue. `knowledge` and `outbox` are the logs of the two accounts of a site."""
+
+    place: str
+    state: State
+    knowledge: Log
+    outbox: Log
+    flow: Flow
+    batch: Batch
+    metrics: Metrics
+    now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    unfinished: bool = True
+
+    async def until(self, stop: asyncio.Event) -> None:
+        """Publish what may go until told to stop; wait for `wake`, or look again after a while."""
+        failures = 0
+        while not stop.is_set():
+            self.wake.clear()
+            pause_s = IDLE_S
+            try:
+                while not stop.is_set() and await self.step():
+                    failures = 0
+            except Exception as error:  # noqa: BLE001  # The outermost loop of the sender.
+                expected = isinstance(error, BusError | TimeoutError)
+                _log.warning("sending waits", extra={"reason": str(error)}, exc_info=None if expected else error)
+                pause_s = RETRY_S[min(failures, len(RETRY_S) - 1)]
+                failures += 1
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.wake.wait(), pause_s)
+
+    async def step(self) -> bool:
+        """Publish one batch. Returns whether there was one."""
+        if self.unfinished:
+            await self._finish_intents()
+            self.unfinished = False
+        began = time.perf_counter()
+        turns = await self.state.read(self._turns)
+        if not turns:
+            return False
+        chunks = await self._read({key for turn in turns for key in turn.needs})
+        lacking = [turn for turn in turns if any(key not in chunks for key in turn.needs)]
+        if lacking:
+            await self._put_off(lacking)
+        ready = [turn for turn in turns if turn not in lacking]
+        # Whatever fails from here on, what has begun is finished first.
+        self.unfinished = True
+        publications = await self.state.write(lambda tables: self._begin(tables, ready, chunks))
+        await self._publish(publications)
+        self.unfinished = False
+        self.metrics.batch_seconds.labels("outbox").observe(time.perf_counter() - began)
+        return True
+
+    def _turns(self, tables: Tables) -> list[Turn]:
+        """What goes next: by priority, within the window, up to a batch."""
+        now_ms = self.now_ms()
+        heads = {class_: tables.outbox.heads(class_, now_ms, self.batch.documents_max) for class_ in window.Class}
+        in_flight, size = self.flow.flight(tables.outbox).bytes, 0
+        turns: list[Turn] = []
+        while len(turns) < self.batch.documents_max and size < self.batch.bytes_max:
+            first = [_waiting(heads[class_]) for class_ in window.Class]
+            choice = window.choose(first[0], first[1], self.flow.debt_bytes, now_ms, self.flow.policy)
+            if choice is None or not self.flow.may_send(choice.waiting.bytes_out, in_flight + size):
+                break
+            turns.append(_turn(tables, heads[choice.class_].pop(0)))
+            size += choice.waiting.bytes_out
+            self.flow.debt_bytes = choice.debt_bytes
+        return turns
+
+    async def _read(self, wanted: Iterable[ChunkKey]) -> dict[ChunkKey, Prepared]:
+        """The chunks as they would be sent, as far as KNOWLEDGE has them and they can be."""
+        names = {subjects.KNOWLEDGE_CHUNK.at(self.place, kb, chunk.hex()): (kb, chunk) for kb, chunk in wanted}
+        stored = await self.knowledge.last_many(KNOWLEDGE, list(names)) if names else {}
+        messages = {names[name]: each.message for name, each in stored.items()}
+        chunks = {key: message for key, message in messages.items() if isinstance(message, ChunkEmbedded)}
+        able, unable = await asyncio.to_thread(prepared, chunks)
+        for reason in unable.values():
+            _log.error("a chunk can not be shared, and so its document", extra={"reason": reason})
+        self.metrics.unsharable.inc(len(unable))
+        return able
+
+    async def _put_off(self, turns: Sequence[Turn]) -> None:
+        """Chunks that were swept belong to a revision that was replaced: the newer one takes this place in the queue."""
+        until_ms = self.now_ms() + PUT_OFF_MS
+        self.metrics.postponed.inc(len(turns))
+        _log.warning("documents wait: chunks of them are not in KNOWLEDGE", extra={"documents": len(turns)})
+
+        def act(tables: Tables) -> None:
+            for turn in turns:
+                tables.outbox.put_off(turn.queued, until_ms)
+
+        await self.state.write(act)
+
+    def _begin(self, tables: Tables, turns: Sequence[Turn], chunks: Mapping[ChunkKey, Prepared]) -> list[Publication]:
+        begun = [self._begin_one(tables, turn.queued, chunks) for turn in turns]
+        return [publication for publication in begun if publication is not None]
+
+    def _begin_one(self, tables: Tables, queued: Queued, chunks: Mapping[ChunkKey, Prepared]) -> Publication | None:
+        manifest = queued.decided.manifest
+        before = tables.outbox.shared(manifest.kb, manifest.document_key)
+        numbers = tables.outbox.numbers(manifest.kb, first_number(self.now_ms()))
+        sharing = share(manifest, before.runs if before else [], numbers, queued.decided.again)
+        # A document of this batch may just have let a chunk go that this one names; its turn comes again.
+        if any((manifest.kb, each.chunk_id) not in chunks for each in sharing.send) or not tables.outbox.take(queued):
+            return None
+        intent = _intent(queued, sharing, before.leftover if before else [])
+        hashes = {each.chunk_id: chunks[manifest.kb, each.chunk_id].content_hash for each in sharing.send}
+        tables.outbox.begin(intent, sharing, hashes)
+        self._put_shared(tables, intent)
+        whole = publication(self.place, intent, chunks)
+        self._append_line(tables, queued, whole)
+        return whole
+
+    def _append_line(self, tables: Tables, queued: Queued, whole: Publication) -> None:
+        line = ledger.append(
+            tables.outbox.line_last(),
+            whole.intent.manifest,
+            queued.decided.decision,
+            at_unix_ms=self.now_ms(),
+            chunks=len(whole.chunks),
+            bytes_out=whole.size_bytes,
+        )
+        tables.outbox.append_line(line)
+
+    def _put_shared(self, tables: Tables, intent: Intent) -> None:
+        manifest, repair = intent.manifest, intent.stamp.repair
+        hashes = tables.outbox.content_hashes(manifest.kb, [place.chunk_id for place in manifest.places])
+        shared = Shared(
+            document_id=manifest.document_id,
+            revision=manifest.revision,
+            repair=repair,
+            deleted=manifest.deleted,
+            runs=intent.runs,
+            leftover=[],
+            manifest_hash=manifest_hash(manifest),
+            digest=digest(manifest, repair, hashes),
+            outbox_seq=0,
+            at_ms=self.now_ms(),
+        )
+        tables.outbox.put_shared(manifest.kb, manifest.document_key, shared)
+
+    async def _publish(self, publications: Sequence[Publication]) -> None:
+        """Chunks, then documents, then purges, then the intents are done. Every step may be repeated."""
+        chunks = [chunk for each in publications for chunk in each.chunks]
+        chunk_acks = await self.outbox.publish_many([chunk.entry for chunk in chunks])
+        document_acks = await self.outbox.publish_many([each.document.entry for each in publications])
+        await self._purge([(each.intent.manifest.kb, n) for each in publications for n in each.intent.retired])
+        at_ms = self.now_ms()
+
+        def done(tables: Tables) -> None:
+            for chunk, ack in zip(chunks, chunk_acks, strict=True):
+                assert isinstance(chunk.message, ChunkShared)
+                number = (chunk.message.number, ack.seq, chunk.size_bytes, at_ms)
+                tables.outbox.chunk_published(chunk.message.kb, *number)
+            for each, ack in zip(publications, document_acks, strict=True):
+                _finish(tables, each, ack, at_ms)
+
+        await self.state.write(done)
+        self.metrics.sent_documents.inc(len(publications))
+        self.metrics.sent_chunks.inc(len(chunks))
+        self.metrics.sent_bytes.inc(sum(each.size_bytes for each in publications))
+
+    async def _purge(self, numbers: Sequence[tuple[str, int]]) -> None:
+        slots = asyncio.Semaphore(PURGES_AT_ONCE)
+        stream = streams.outbox(self.place).name
+
+        async def purge(kb: str, number: int) -> None:
+            async with slots:
+                await self.outbox.purge(stream, subjects.OUTBOX_CHUNK.at(self.place, kb, str(number)))
+
+        await asyncio.gather(*(purge(kb, number) for kb, number in numbers))
+        self.metrics.retired.inc(len(numbers))
+
+    async def _finish_intents(self) -> None:
+        """What a crash or a lost connection left between its numbers and its end."""
+        for intent in await self.state.read(lambda tables: tables.outbox.intents()):
+            kb = intent.manifest.kb
+            chunks = await self._read((kb, chunk_id) for _, chunk_id in intent.send)
+            gone = await self._nowhere(kb, [n for n, chunk_id in intent.send if (kb, chunk_id) not in chunks])
+            if gone:
+                await self._abandon(intent, gone)
+            else:
+                await self._publish([publication(self.place, intent, chunks)])
+
+    async def _nowhere(self, kb: str, numbers: Sequence[int]) -> set[int]:
+        names = {subjects.OUTBOX_CHUNK.at(self.place, kb, str(number)): number for number in numbers}
+        there = await self.outbox.exists_many(streams.outbox(self.place).name, list(names)) if names else set()
+        return {number for name, number in names.items() if name not in there}
+
+    async def _abandon(self, intent: Intent, unpublished: set[int]) -> None:
+        """Chunks of it are nowhere any more, since a newer revision has replaced it: that one is shared instead.
+
+        Until then the document's message still names what was to be retired, so that goes with the newer revision.
+        """
+        manifest = intent.manifest
+        left = [Run(start=number, count=1) for number in numbers_of(intent.runs) if number not in unpublished]
+
+        def act(tables: Tables) -> None:
+            shared = tables.outbox.shared(manifest.kb, manifest.document_key)
+            assert shared is not None
+            # Revision 0: any decision on the document is news.
+            undone = replace(shared, revision=0, runs=left, leftover=intent.retired, manifest_hash=b"", digest=b"")
+            tables.outbox.drop_numbers(manifest.kb, unpublished)
+            tables.outbox.put_shared(manifest.kb, manifest.document_key, undone)
+            tables.outbox.finish(manifest.kb, manifest.document_key)
+
+        await self.state.write(act)
+        _log.info("a revision was replaced before it could be shared", extra={"kb": manifest.kb})
+
+
+def _turn(tables: Tables, queued: Queued) -> Turn:
+    manifest = queued.decided.manifest
+    chunk_ids = dict.fromkeys(place.chunk_id for place in manifest.places)
+    held = {} if queued.decided.again else tables.outbox.numbers(manifest.kb, 0).current(chunk_ids)
+    return Turn(queued=queued, needs=tuple((manifest.kb, chunk_id) for chunk_id in chunk_ids if chunk_id not in held))
+
+
+def _waiting(heads: Sequence[Queued]) -> window.Waiting | None:
+    if not heads:
+        return None
+    manifest = heads[0].decided.manifest
+    return window.Waiting(
+        kb=manifest.kb,
+        document_key=manifest.document_key,
+        since_ms=heads[0].since_ms,
+        chunks_new=heads[0].chunks_new,
+        bytes_out=heads[0].bytes_out,
+    )
+
+
+def _intent(queued: Queued, sharing: Sharing, leftover: Sequence[int]) -> Intent:
+    return Intent(
+        manifest=queued.decided.manifest,
+        stamp=queued.decided.stamp,
+        runs=list(sharing.runs),
+        send=[(each.number, each.chunk_id) for each in sharing.send],
+        retired=[*sharing.retired, *leftover],
+    )
+
+
+def _finish(tables: Tables, done: Publication, ack: PubAck, at_ms: int) -> None:
+    manifest = done.intent.manifest
+    tables.outbox.document_published(manifest.kb, manifest.document_key, ack.seq, done.document.size_bytes, at_ms)
+    tables.outbox.finish(manifest.kb, manifest.document_key)
