@@ -22,7 +22,7 @@ TEST_ENVIRONMENT := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 RAYON_NUM_THREADS=1
 PYTEST := $(TEST_ENVIRONMENT) $(BIN)/pytest
 TEST_FOLDERS := $(wildcard tests/unit tests/contract tests/integration tests/simulation tests/e2e)
 
-.PHONY: help setup model lock schema check format lint types imports schema-check tidy deploy-check test test-slow test-llm bench demo up clean
+.PHONY: help setup model lock schema check format lint types imports schema-check tidy deploy-check test test-slow test-llm sim bench demo up clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -99,6 +99,9 @@ test-slow: $(SETUP) ## the long tests: kills at random moments, large documents,
 
 test-llm: $(SETUP) ## the tests that need a generator model
 	$(PYTEST) $(TEST_FOLDERS) -m llm || test $$? = 5
+
+sim: $(SETUP) ## replay one seed of the simulator with its trace: make sim SEED=7 [STEPS=1500]
+	@$(BIN)/python -m tests.simulation --seed $(or $(SEED),0) $(if $(STEPS),--steps $(STEPS))
 
 bench: $(SETUP) ## latency, throughput and memory beside their bare parts, as ratios
 	@$(BIN)/python -m tests.bench

@@ -130,7 +130,7 @@ class SameWinner(Silent):
                 held = tuple(sorted((o, *version_of(v.revised), v.deleted) for o, v in versions.items()))
                 first = winners.setdefault((document, held), (place, light))
                 if first[1] != light:
-                    raise Violation(f"disagreement over {document}: {first} but {light} at {place}")
+                    raise Violation(f"disagreement: over {document}, {first} but {light} at {place}")
 
 
 Items = Callable[[str, str, str], Mapping[bytes, bytes]]

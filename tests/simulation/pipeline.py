@@ -102,7 +102,8 @@ class Sweeper:
     logs: Logs
     bus: SimulatedBus
     now_s: Callable[[], float]
-    named_once: set[str] = field(default_factory=set)
+    seen: dict[str, int] = field(default_factory=dict)
+    named: set[str] = field(default_factory=set)
     idle_since: dict[str, tuple[float, int]] = field(default_factory=dict)
 
     async def run(self) -> None:
@@ -124,10 +125,11 @@ class Sweeper:
             if isinstance(each.message, DocumentRevised)
             for place in each.message.manifest.places
         }
-        self.named_once |= named
         chunks = {each.entry.subject: each.entry.seq for each in held if each.kind == "chunk"}
+        # A chunk that was stored again waits for a manifest that is still to come.
+        same = {subject for subject, seq in chunks.items() if self.seen.get(subject) == seq} - named
+        dropped = (self.named & same) | (self.idle_since.keys() & same)
         self.idle_since = {
-            subject: self.idle_since.get(subject, (self.now_s(), seq + 1))
-            for subject, seq in chunks.items()
-            if subject in self.named_once and subject not in named
+            subject: self.idle_since.get(subject, (self.now_s(), chunks[subject] + 1)) for subject in dropped
         }
+        self.seen, self.named = chunks, named

@@ -32,19 +32,21 @@ MEMORY = Path("/dev/shm")  # noqa: S108  # Only where it is there: a state that 
 
 
 @contextmanager
-def scenario(seed: int, steps: int, trace: Trace | None = None) -> Iterator[World]:
-    """A world ready to run; its state files go with it."""
+def scenario(
+    seed: int, steps: int, trace: Trace | None = None, only: type[Checker] | None = None
+) -> Iterator[World]:
+    """A world ready to run, with all checkers or one; its state files go with it."""
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
-        yield _built(seed, steps, trace or Trace(), Path(folder))
+        yield _built(seed, steps, trace or Trace(), Path(folder), only)
 
 
-def run(seed: int, steps: int, trace: Trace | None = None) -> World:
+def run(seed: int, steps: int, trace: Trace | None = None, only: type[Checker] | None = None) -> World:
     """Play one seed.
 
     Raises:
         Violation: a promise was broken.
     """
-    with scenario(seed, steps, trace) as world:
+    with scenario(seed, steps, trace, only) as world:
         world.run()
     return world
 
@@ -57,11 +59,12 @@ def checkers(items: Callable[[str, str, str], Mapping[bytes, bytes]]) -> list[Ch
     return [*changes, NothingLost(), SameWinner(), DigestsEqual(replicas, items)]
 
 
-def _built(seed: int, steps: int, trace: Trace, folder: Path) -> World:
+def _built(seed: int, steps: int, trace: Trace, folder: Path, only: type[Checker] | None) -> World:
     def items(place: str, origin: str, kb: str) -> Mapping[bytes, bytes]:
         return service.items(folder / place, place, origin, kb)
 
-    world = World(seed, steps, Observer(checkers(items)), trace)
+    listening = [checker for checker in checkers(items) if only is None or type(checker) is only]
+    world = World(seed, steps, Observer(listening), trace)
     for place in (HUB, *SITES):
         world.add_place(place, ("KNOWLEDGE", "INBOX", f"OUTBOX_{place}"))
     for site, kbs in SITES.items():

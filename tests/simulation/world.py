@@ -116,6 +116,7 @@ class World:
         self.random = Random(self.seed)
         self.loop = VirtualLoop(self.idle, self._defer)
         self.loop.set_task_factory(_task_of_process)
+        self.observer.broken = self.fail
 
     def add_place(self, place: str, streams: tuple[str, ...]) -> None:
         """A server with its logs, its producers and its clock."""
