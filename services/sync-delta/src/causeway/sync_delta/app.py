@@ -82,7 +82,6 @@ async def _hub(settings: Settings, sync: SyncDelta, stack: AsyncExitStack, regis
     shelving = Shelving(sync.app, shelf, registry=registry, batch_messages_max=settings.milvus_batch_messages)
     stack.push_async_callback(shelf.close)
     stack.push_async_callback(shelving.stop)
-    await shelving.start()
 
 
 async def _site(settings: Settings, sync: SyncDelta, stack: AsyncExitStack, registry: CollectorRegistry) -> None:

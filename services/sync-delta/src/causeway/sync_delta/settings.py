@@ -24,7 +24,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     milvus_uri: str = ""
     milvus_token_file: Path | None = None
     milvus_timeout_s: float = 10.0
-    milvus_batch_messages: int = 500
+    milvus_batch_messages: int = 2_000
     batch_messages_max: int = 500
     batch_documents_max: int = 64
     batch_bytes_max: int = 512 * 1024
