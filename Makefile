@@ -103,6 +103,9 @@ test-llm: $(SETUP) ## the tests that need a generator model
 sim: $(SETUP) ## replay one seed of the simulator with its trace: make sim SEED=7 [STEPS=1500]
 	@$(BIN)/python -m tests.simulation --seed $(or $(SEED),0) $(if $(STEPS),--steps $(STEPS))
 
+faults: $(SETUP) ## cuts and SIGKILLs of real processes while two sites write: make faults SEED=1 REVISIONS=10000 FAULTS=50
+	@$(TEST_ENVIRONMENT) $(BIN)/python -m tests.faults --seed $(or $(SEED),1) --revisions $(or $(REVISIONS),10000) --faults $(or $(FAULTS),50)
+
 bench: $(SETUP) ## latency, throughput and memory beside their bare parts, as ratios
 	@$(BIN)/python -m tests.bench
 

@@ -19,3 +19,8 @@ async def until_async(true: Callable[[], Awaitable[bool]], bound_s: float = BOUN
     async with asyncio.timeout(bound_s):
         while not await true():
             await asyncio.sleep(_POLL_S)
+
+
+async def pause(seconds: float) -> None:
+    """How long something stays broken on purpose. Never to wait for something to happen."""
+    await asyncio.sleep(seconds)
