@@ -31,7 +31,8 @@ class ReplicaArchive:
             return whole(await self._parts(asked))
         except ProblemReply as reply:
             if reply.problem.code in _GONE:
-                raise ParseFailure(Code.PAST, f"{reply.problem.message}; {reply.problem.mend}") from reply
+                why = f"can not be restored: {reply.problem.message}; {reply.problem.mend}"
+                raise ParseFailure(Code.PAST, why) from reply
             raise
 
     async def _parts(self, asked: RevisionAsked) -> list[RevisionText]:
