@@ -3,6 +3,7 @@
 from typing import Any
 
 from pymilvus import CollectionSchema, DataType, Function, FunctionType, MilvusClient
+from pymilvus.exceptions import MilvusException
 
 from causeway.milvus.errors import ShelfForeign
 from causeway.milvus.schema import ANALYZER, Collection, Field, Kind
@@ -23,7 +24,12 @@ def ensure(client: MilvusClient, wanted: Collection, timeout_s: float) -> None:
         ShelfForeign: one of this name has other columns.
     """
     if not client.has_collection(wanted.name, timeout=timeout_s):
-        client.create_collection(wanted.name, schema=_schema(wanted), consistency_level="Strong", timeout=timeout_s)
+        try:
+            client.create_collection(wanted.name, schema=_schema(wanted), consistency_level="Strong", timeout=timeout_s)
+        except MilvusException:
+            # Another client may have been faster.
+            if not client.has_collection(wanted.name, timeout=timeout_s):
+                raise
     _check(client.describe_collection(wanted.name, timeout=timeout_s), wanted)
     missing = _missing_indexes(client, wanted, timeout_s)
     if missing is not None:

@@ -1,5 +1,6 @@
 """One connection to a Milvus: made when it is first needed, made anew when it is lost, and its errors in our words."""
 
+import logging
 import re
 import threading
 from collections.abc import Callable
@@ -63,6 +64,20 @@ def capabilities_of(version: str) -> Capabilities:
     return Capabilities(version=version, hybrid=numbers >= HYBRID_SINCE, partitions=numbers >= PARTITIONS_SINCE)
 
 
+# Connections of one process to one address would share how often it failed, and wait for each other's next try.
+_GRPC = {
+    "grpc.use_local_subchannel_pool": 1,
+    "grpc.initial_reconnect_backoff_ms": 100,
+    "grpc.min_reconnect_backoff_ms": 1_000,
+    "grpc.max_reconnect_backoff_ms": 2_000,
+}
+
+
+def connected(uri: str, token: str, timeout_s: float) -> MilvusClient:
+    """A client with a connection of its own, which comes back within seconds when the server does."""
+    return MilvusClient(uri=uri, token=token, timeout=timeout_s, dedicated=True, grpc_options=_GRPC)
+
+
 class Connection:
     """Blocks: call from worker threads, any number of them."""
 
@@ -70,6 +85,8 @@ class Connection:
         self.uri = uri
         self.timeout_s = timeout_s
         self._token = token
+        # It logs with a traceback what it then raises, and what is raised here is logged by whoever gives up.
+        logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
         self._client: MilvusClient | None = None
         self._turn = threading.Lock()
 
@@ -82,10 +99,10 @@ class Connection:
         try:
             return act(self._connected())
         except (MilvusException, grpc.RpcError, ConnectionError, ValueError) as error:
-            refusal = _in_our_words(error, self.uri)
-            if isinstance(refusal, ShelfUnavailable):
+            # What the server itself answered says nothing against the connection.
+            if not isinstance(error, MilvusException) or error.code == 2 or isinstance(error.code, grpc.StatusCode):
                 self.close()
-            raise refusal from error
+            raise _in_our_words(error, self.uri) from error
 
     def close(self) -> None:
         """The next call makes a new connection."""
@@ -97,7 +114,7 @@ class Connection:
     def _connected(self) -> MilvusClient:
         with self._turn:
             if self._client is None:
-                self._client = MilvusClient(uri=self.uri, token=self._token, timeout=self.timeout_s, dedicated=True)
+                self._client = connected(self.uri, self._token, self.timeout_s)
             return self._client
 
 

@@ -5,6 +5,7 @@ Guarantee: what a write method returned from is kept by the server; all reads as
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -43,12 +44,18 @@ class MilvusShelf:
         self._timeout_s = timeout_s
         self._threads = ThreadPoolExecutor(THREADS, "milvus")
         self._writing = asyncio.Lock()
+        self._starting = threading.Lock()
+        self._started = False
         self._spaces: dict[str, bool] = {}
         self._searching = Searching(timeout_s)
         self.capabilities = Capabilities(version="", hybrid=False, partitions=False)
 
     async def start(self) -> None:
-        await self._write(self._ensure_all)
+        def start(client: MilvusClient) -> None:
+            with self._starting:
+                self._ensure_all(client)
+
+        await self._write(start)
 
     async def close(self) -> None:
         await asyncio.to_thread(self._connection.close)
@@ -135,30 +142,33 @@ class MilvusShelf:
             return await self._read(act)
 
     def _ensure_all(self, client: MilvusClient) -> None:
-        self.capabilities = capabilities_of(str(client.get_server_version(timeout=self._timeout_s)))
+        capabilities = capabilities_of(str(client.get_server_version(timeout=self._timeout_s)))
         ensure(client, STATE_COLLECTION, self._timeout_s)
         ensure(client, DOCUMENTS_COLLECTION, self._timeout_s)
-        self._spaces.clear()
+        self.capabilities = capabilities
+        spaces = {}
         for key, value in self._state(client).items():
             if key.startswith(_SPACE):
-                self._ensure_space(client, value["model"], value["dims"])
+                spaces[value["model"]] = self._ensure_space(client, value["model"], value["dims"])
+        self._spaces = spaces
+        self._started = True
 
-    def _ensure_space(self, client: MilvusClient, model: str, dims: int) -> None:
+    def _ensure_space(self, client: MilvusClient, model: str, dims: int) -> bool:
+        """Returns whether it can be searched by words."""
         wanted = chunks(model, dims, hybrid=self.capabilities.hybrid, partitions=self.capabilities.partitions)
         # Known before it is made: a collection that nobody knows of would never be dropped.
         value = {"model": model, "dims": dims}
         self._upsert(client, STATE, [rowwise.state_row(_SPACE + wanted.name, value)])
         ensure(client, wanted, self._timeout_s)
-        self._spaces[model] = has_words(client, wanted.name, self._timeout_s)
+        return has_words(client, wanted.name, self._timeout_s)
 
     def _known_spaces(self, client: MilvusClient) -> list[str]:
-        if not self.capabilities.version:
-            self._ensure_all(client)
+        with self._starting:
+            if not self._started:
+                self._ensure_all(client)
         return list(self._spaces)
 
     def _state(self, client: MilvusClient) -> dict[str, dict[str, Any]]:
-        if not self.capabilities.version:
-            self._ensure_all(client)
         found = self._all(client, STATE, 'id != ""', ["id", "value"])
         return {row["id"]: json.loads(row["value"]) for row in found}
 
@@ -190,7 +200,7 @@ class MilvusShelf:
             by_model.setdefault(chunk.model, []).append(rowwise.chunk_row(chunk))
         for model, written in by_model.items():
             if model not in self._known_spaces(client):
-                self._ensure_space(client, model, len(written[0]["dense"]))
+                self._spaces[model] = self._ensure_space(client, model, len(written[0]["dense"]))
             self._upsert(client, chunks_name(model), written)
 
     def _upsert(self, client: MilvusClient, name: str, written: Sequence[rowwise.Row]) -> None:
