@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from causeway.bus import Bus, source_states
 from causeway.proto import subjects
 from tests.support.linked_servers import linked
 from tests.support.sync_delta_places import running
@@ -59,8 +60,6 @@ async def test_a_source_that_the_server_left_asleep_is_kicked_when_the_link_is_b
         assert subjects.HUB in site.sync.peers.known
 
 
-async def _silent(bus, for_s):  # type: ignore[no-untyped-def]
-    from causeway.bus import source_states
-
+async def _silent(bus: Bus, for_s: float) -> bool:
     states = await source_states(bus, "INBOX")
     return all(state.heard_s < 0 or state.heard_s > for_s for state in states)
