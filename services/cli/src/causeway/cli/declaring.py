@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from causeway.bus import Bus, BusSettings, add_source, declare_feed, remove_source, source_states
 from causeway.bus.streams import declare
-from causeway.cli.keys import read_secret
 from causeway.cli.linkage import Account
 from causeway.proto import streams
 from causeway.proto.streams import Source
@@ -14,8 +13,7 @@ INBOX = streams.INBOX.name
 
 def bus_settings(url: str, place: str, account: Account) -> BusSettings:
     """The connection of the operator as the user of an account."""
-    password = read_secret(account.password_file)
-    return BusSettings(url=url, site=place, service="cli", user=account.user, password=password)
+    return BusSettings(url=url, site=place, service="cli", user=account.user, password_file=account.password_file)
 
 
 async def declare_account(bus: Bus, account: Account, fresh: bool) -> None:

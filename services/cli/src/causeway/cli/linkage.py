@@ -3,7 +3,7 @@
 A site has two accounts, of which the link reaches only one; the hub has one, and an account without streams per site.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -65,20 +65,7 @@ def site_linkage(folder: SiteFolder, keys: SiteKeys, site: str, joined: Bundle |
 
     return Linkage(
         linked=joined is not None,
-        accounts=(
-            Account(
-                user=names.APP_USER,
-                password_file=keys.password,
-                streams=streams.ALL_SITE,
-                buckets=streams.ALL_SITE_BUCKETS,
-            ),
-            Account(
-                user=names.LINK_USER,
-                password_file=keys.link_password,
-                streams=(streams.CANARY, streams.INBOX, streams.outbox(site)),
-                sources=site_sources(site, joined.kbs) if joined is not None else (),
-            ),
-        ),
+        accounts=site_accounts(site, joined.kbs if joined is not None else (), keys.password, keys.link_password),
         passwords={names.PASSWORD_VARIABLE: keys.password, names.LINK_PASSWORD_VARIABLE: keys.link_password},
         secrets={names.LEAF_SEED_VARIABLE: joined.seed} if joined is not None else {},
         files=files,
@@ -105,6 +92,24 @@ def hub_linkage(folder: SiteFolder, keys: SiteKeys, fleet: Fleet, rotate: bool) 
         accounts=(hub_account(fleet, keys.password),),
         passwords={names.PASSWORD_VARIABLE: keys.password},
         files=files,
+    )
+
+
+def site_accounts(site: str, kbs: Iterable[str], password_file: Path, link_password_file: Path) -> tuple[Account, ...]:
+    """Everything local in one account, and in the other what crosses the link."""
+    return (
+        Account(
+            user=names.APP_USER,
+            password_file=password_file,
+            streams=streams.ALL_SITE,
+            buckets=streams.ALL_SITE_BUCKETS,
+        ),
+        Account(
+            user=names.LINK_USER,
+            password_file=link_password_file,
+            streams=(streams.CANARY, streams.INBOX, streams.outbox(site)),
+            sources=site_sources(site, kbs),
+        ),
     )
 
 
