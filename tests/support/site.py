@@ -1,4 +1,4 @@
-"""A site as shipped, in processes of its own: `causeway up site` in a folder, stopped and swept at the end."""
+"""A site or a hub as shipped, in processes of its own: `causeway up` in a folder, stopped and swept at the end."""
 
 import json
 import os
@@ -23,10 +23,11 @@ _POLL_S = 0.05
 
 @dataclass
 class SiteUnderTest:
-    """A running `causeway up site`. `run` gives other commands its folder."""
+    """A running `causeway up site`, or `up hub`. `run` gives other commands its folder."""
 
     folder: Path
     options: tuple[str, ...] = ()
+    role: str = "site"
     process: subprocess.Popen[bytes] | None = None
     seen: set[int] = field(default_factory=set)
 
@@ -35,7 +36,7 @@ class SiteUnderTest:
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "up.out").open("ab") as output:
             self.process = subprocess.Popen(
-                [CAUSEWAY, "up", "site", "--data", self.folder, "--port", "0", *self.options],
+                [CAUSEWAY, "up", self.role, "--data", self.folder, "--port", "0", *self.options],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -113,9 +114,9 @@ class SiteUnderTest:
 
 
 @contextmanager
-def running_site(folder: Path, *options: str) -> Iterator[SiteUnderTest]:
-    """A site that is stopped at the end of the block."""
-    site = SiteUnderTest(folder, options)
+def running_site(folder: Path, *options: str, role: str = "site") -> Iterator[SiteUnderTest]:
+    """A site, or a hub, that is stopped at the end of the block."""
+    site = SiteUnderTest(folder, options, role)
     try:
         yield site.start()
     finally:
