@@ -57,14 +57,15 @@ class Death:
 
 def sender_dies(place: RunningPlace, death: Death) -> None:
     """The way out of a place."""
-    sending = place.sync.sending
+    sending: Any = place.sync.sending
     sending.outbox = Mortal(sending.outbox, death)
     sending.state = Mortal(sending.state, death)
 
 
 def receiver_dies(place: RunningPlace, death: Death) -> None:
     """The way into a place."""
-    incoming, applying = place.sync.incoming, place.sync.applying
+    incoming: Any = place.sync.incoming
+    applying: Any = place.sync.applying
     incoming.knowledge = Mortal(incoming.knowledge, death)
     incoming.state = Mortal(incoming.state, death)
     applying.knowledge = Mortal(applying.knowledge, death)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from causeway.proto.link import LinkStatus, LinkStatusAsked
 from causeway.proto import subjects
+from causeway.proto.link import LinkStatus, LinkStatusAsked
 from tests.support.linked_servers import linked
 from tests.support.sync_delta_places import RunningPlace, running
 from tests.support.waiting import until_async

@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
-
 from causeway.bus import Stored, WrongLastSequence
 from causeway.proto import Message, streams, subjects
 from causeway.proto.chunks import Manifest
@@ -19,7 +17,7 @@ from causeway.sync_delta.inbox_tables import Inbox, Received, Waiting
 from causeway.sync_delta.metrics import Metrics
 from causeway.sync_delta.ports import Log
 from causeway.sync_delta.publication import digest
-from causeway.sync_delta.runs import MissingChunksError, numbers_of, places_of
+from causeway.sync_delta.runs import MissingChunksError, numbers_of
 from causeway.sync_delta.state import State, Tables
 
 KNOWLEDGE = subjects.KNOWLEDGE_CHUNK.stream

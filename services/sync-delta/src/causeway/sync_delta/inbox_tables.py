@@ -55,9 +55,10 @@ class Inbox:
         found: dict[int, tuple[bytes, bytes]] = {}
         for begin in range(0, len(numbers), _VARIABLES_MAX):
             some = numbers[begin : begin + _VARIABLES_MAX]
+            marks = ",".join("?" * len(some))
             rows = self._database.execute(
-                "SELECT number, chunk_id, content_hash FROM received_number WHERE origin = ? AND kb = ?"
-                f" AND number IN ({','.join('?' * len(some))})",  # noqa: S608  # Only question marks.
+                f"SELECT number, chunk_id, content_hash FROM received_number"  # noqa: S608  # Only question marks.
+                f" WHERE origin = ? AND kb = ? AND number IN ({marks})",
                 (origin, kb, *some),
             )
             found |= {number: (chunk_id, content_hash) for number, chunk_id, content_hash in rows}
@@ -84,7 +85,7 @@ class Inbox:
     def put_received(
         self, origin: str, kb: str, document_key: bytes, received: Received, named: Iterable[int], let_go: Iterable[int]
     ) -> list[int]:
-        """A document stands: it names the numbers `named` anew and lets `let_go` go. Returns those that none names now."""
+        """A document stands: it names `named` anew and lets `let_go` go. Returns the numbers that none names now."""
         self._database.execute(
             "INSERT OR REPLACE INTO received VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (

@@ -31,7 +31,7 @@ PURGES_AT_ONCE = 16
 
 
 class UnburiedError(RuntimeError):
-    """DEAD did not take a message of the link: it stays in INBOX, and so does everything after it. Make room in DEAD."""
+    """DEAD did not take a message of the link: it and all after it stay in INBOX. Make room in DEAD."""
 
 
 @dataclass(kw_only=True)

@@ -75,6 +75,7 @@ def sources_at(place: str, api_prefixes: Iterable[str]) -> dict[str, tuple[str, 
         if place == subjects.HUB:
             found[prefix] = (tokens[1], hub_source(tokens[1]))
             continue
-        kbs = [tokens[3]] if len(tokens) > 4 else []  # noqa: PLR2004  # _HUB.<site>.kb.<kb>.API
+        # _HUB.<site>.kb.<kb>.API, or _HUB.<site>.artifact.API.
+        kbs = [tokens[3]] if len(tokens) > 4 else []
         found |= {source.api_prefix: (subjects.HUB, source) for source in site_sources(place, kbs)}
     return found

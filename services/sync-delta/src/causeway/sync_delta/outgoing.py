@@ -15,11 +15,11 @@ from causeway.bus import Delivery, Position
 from causeway.merge import Version, tick
 from causeway.proto import subjects
 from causeway.proto.chunks import Manifest
+from causeway.proto.identity import document_key
 from causeway.proto.knowledge import DocumentRevised, Stamp
 from causeway.sync_delta import residency, window
-from causeway.proto.identity import document_key
 from causeway.sync_delta.metrics import Metrics
-from causeway.sync_delta.outbox_tables import Decided, Shared
+from causeway.sync_delta.outbox_tables import Decided
 from causeway.sync_delta.residency import Action, Decision
 from causeway.sync_delta.state import State, Tables
 from causeway.sync_delta.versions import Heard, fold, stamp_of

@@ -7,10 +7,10 @@ import msgspec
 
 from causeway.merge import Timestamp, witness
 from causeway.proto import encode, streams, subjects
+from causeway.proto.identity import document_key
 from causeway.proto.outbox import ChunkShared, DocumentShared
 from causeway.sync_delta.digests import content_hash
 from causeway.sync_delta.encoding import decode
-from causeway.proto.identity import document_key
 from causeway.sync_delta.numbering import first_number
 from causeway.sync_delta.outbox_tables import Shared
 from causeway.sync_delta.outgoing import manifest_hash

@@ -1,4 +1,4 @@
-"""The tables of a place's state. What they hold can be read again from OUTBOX, INBOX and KNOWLEDGE, the ledger apart."""
+"""The tables of a place's state. All but the ledger can be read again from OUTBOX, INBOX and KNOWLEDGE."""
 
 import sqlite3
 from pathlib import Path
@@ -73,8 +73,8 @@ CREATE TABLE released (subject TEXT PRIMARY KEY, below_seq INTEGER NOT NULL) WIT
 
 
 class ForeignStateError(RuntimeError):
-    """The state folder was made by another version of sync-delta, or for another place: give the service its own folder,
-    or an empty one; it is filled again from OUTBOX, INBOX and KNOWLEDGE."""
+    """The state folder was made by another version of sync-delta, or for another place: give the service its own
+    folder, or an empty one; it is filled again from OUTBOX, INBOX and KNOWLEDGE."""
 
 
 def open_database(path: Path) -> sqlite3.Connection:

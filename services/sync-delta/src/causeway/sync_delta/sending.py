@@ -133,7 +133,7 @@ class Sending:
         return able
 
     async def _put_off(self, turns: Sequence[Turn]) -> None:
-        """Chunks that were swept belong to a revision that was replaced: the newer one takes this place in the queue."""
+        """Chunks that were swept belong to a revision that was replaced: the newer one takes its place here."""
         until_ms = self.now_ms() + PUT_OFF_MS
         self.metrics.postponed.inc(len(turns))
         _log.warning("documents wait: chunks of them are not in KNOWLEDGE", extra={"documents": len(turns)})

@@ -86,7 +86,7 @@ def sibling_status(origin: str, shadow: DocumentShadowed, at_unix_ms: int) -> Do
         revision=shadow.revision,
         state=State.SEARCHABLE,
         code=SIBLING,
-        reason=f"written at {origin} while {shadow.winner} wrote too; {shadow.winner}'s stands, this one is kept as {named}",
+        reason=f"written at {origin} while {shadow.winner} wrote too, whose text stands; this one is kept as {named}",
         service=SERVICE,
         at_unix_ms=at_unix_ms,
     )
