@@ -76,3 +76,8 @@ def test_the_fingerprint_is_what_the_readme_says() -> None:
 def test_items_of_other_sizes_and_keys_that_are_there_twice_are_refused(bad: list[Item]) -> None:
     with pytest.raises(BadItemError):
         ItemSet(bad)
+
+
+def test_a_cut_is_no_longer_than_it_takes_to_tell_two_keys_apart() -> None:
+    held = ItemSet(Item(bytes([number]) + bytes(15), bytes(16)) for number in range(0, 256, 16))
+    assert held.cut(b"", b"", 4) == [(b"", b"\x40"), (b"\x40", b"\x80"), (b"\x80", b"\xc0"), (b"\xc0", b"")]
