@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -22,7 +23,6 @@ from causeway.cli.keys import SiteKeys, key_check, make_missing, read_secret
 from causeway.cli.linkage import Linkage, hub_linkage, site_linkage
 from causeway.cli.ports import choose_ports
 from causeway.cli.process_spec import (
-    ProcessSpec,
     Surroundings,
     base_specs,
     commands_needed,
@@ -41,6 +41,8 @@ from causeway.cli.site_folder import (
     holds_streams,
     write_whole,
 )
+from causeway.cli.space_change import SpaceChange
+from causeway.cli.space_record import SpaceRecord, in_force, other_model_note, read_space, vault_of, write_space
 from causeway.cli.supervisor import READY_POLL_S, Supervisor, Watcher
 from causeway.models.chosen import embedding_folder
 from causeway.proto import subjects
@@ -68,11 +70,14 @@ class RunningPlace:
     record: SiteRecord
     folder: SiteFolder
     supervisor: Supervisor
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Preparation:
     config: SiteConfig
+    space: SpaceRecord
+    note: str
     around: Surroundings
     linkage: Linkage
     identity: SiteIdentity
@@ -102,13 +107,16 @@ async def running_place(
         )
         try:
             record = await _start(ready, folder, supervisor)
-            yield RunningPlace(record=record, folder=folder, supervisor=supervisor)
+            async with _changing(ready, folder, supervisor):
+                yield RunningPlace(record=record, folder=folder, supervisor=supervisor, note=ready.note)
         finally:
             with suppress(asyncio.CancelledError):
                 await asyncio.shield(supervisor.stop(float(supervision.stop_timeout_s)))
 
 
 def _prepare(config: SiteConfig, folder: SiteFolder, keys_made: KeysMade, start: Start) -> _Preparation:
+    space = read_space(folder, config)
+    note, config = other_model_note(config, space), in_force(config, space)
     # Raises what is missing and how to get it, before anything is started.
     embedding_folder(config.model.name)
     keys = SiteKeys(Path(config.security.keys).expanduser() if config.security.keys else folder.keys)
@@ -134,18 +142,24 @@ def _prepare(config: SiteConfig, folder: SiteFolder, keys_made: KeysMade, start:
         environ=os.environ,
         keys=keys,
         folder=folder,
-        vault=Path(config.storage.path).expanduser() if config.storage.path else folder.vault,
+        vault=vault_of(_vaults(config, folder), space.generation),
         secrets=secrets,
         linked=linkage.linked,
     )
     return _Preparation(
         config=replace(config, ports=ports),
+        space=space,
+        note=note,
         around=around,
         linkage=linkage,
         identity=wanted,
         fresh=fresh,
         metrics_ports=metrics_ports,
     )
+
+
+def _vaults(config: SiteConfig, folder: SiteFolder) -> Path:
+    return Path(config.storage.path).expanduser() if config.storage.path else folder.vault
 
 
 def _linkage(config: SiteConfig, folder: SiteFolder, keys: SiteKeys, start: Start) -> tuple[SiteConfig, Linkage]:
@@ -177,6 +191,21 @@ def _identity(config: SiteConfig, storage_key: str) -> SiteIdentity:
     )
 
 
+@asynccontextmanager
+async def _changing(ready: _Preparation, folder: SiteFolder, supervisor: Supervisor) -> AsyncIterator[None]:
+    """Answer `causeway kb reembed` meanwhile."""
+    write_space(folder, ready.space)
+    async with Bus(ready.settings()) as bus:
+        around = replace(ready.around, vault=_vaults(ready.config, folder))
+        change = SpaceChange(ready.config, around, folder, supervisor, bus)
+        bus.serve("causeway-supervisor", version("causeway-cli"), SpaceChange.__doc__ or "", [change.endpoint()])
+        await change.resume()
+        try:
+            yield
+        finally:
+            await change.close()
+
+
 async def _start(ready: _Preparation, folder: SiteFolder, supervisor: Supervisor) -> SiteRecord:
     config, around = ready.config, ready.around
     for path, text in ready.linkage.files(config).items():
@@ -194,7 +223,7 @@ async def _start(ready: _Preparation, folder: SiteFolder, supervisor: Supervisor
     await asyncio.gather(*(supervisor.ready(spec) for spec in specs))
     async with Bus(ready.settings()) as bus:
         await _answers(bus)
-    return _publish_record(ready, folder, supervisor, specs)
+    return _publish_record(ready, folder, supervisor)
 
 
 async def _refuse_unreadable_streams(config: SiteConfig) -> None:
@@ -240,9 +269,7 @@ async def _answers(bus: Bus) -> None:
             return
 
 
-def _publish_record(
-    ready: _Preparation, folder: SiteFolder, supervisor: Supervisor, specs: list[ProcessSpec]
-) -> SiteRecord:
+def _publish_record(ready: _Preparation, folder: SiteFolder, supervisor: Supervisor) -> SiteRecord:
     started = time.time()
 
     def write() -> SiteRecord:
@@ -252,7 +279,7 @@ def _publish_record(
             user=names.APP_USER,
             password_file=str(ready.around.keys.password.resolve()),
             monitor_url=f"http://127.0.0.1:{ready.config.ports.monitor}",
-            metrics_urls={spec.name: spec.metrics_url for spec in specs},
+            metrics_urls=supervisor.metrics_urls,
             pid=os.getpid(),
             pids=supervisor.pids,
             started_unix_s=started,

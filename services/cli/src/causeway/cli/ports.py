@@ -32,6 +32,13 @@ def choose_ports(wanted: PortsConfig, metrics_count: int, role: Role = Role.SITE
     return replace(wanted, **dict(zip(named, numbers, strict=False))), numbers[len(named) :]
 
 
+def free_port() -> int:
+    """A port that is free now."""
+    with _hold(_LOOPBACK, 0, "ports.metrics", Role.SITE) as sock:
+        port: int = sock.getsockname()[1]
+        return port
+
+
 def _hold(host: str, port: int, key: str, role: Role) -> socket.socket:
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

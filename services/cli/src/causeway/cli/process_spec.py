@@ -70,7 +70,7 @@ def service_specs(config: SiteConfig, around: Surroundings, metrics_ports: list[
     if around.linked:
         places.append((SYNC, 0))
     return [
-        _service_spec(service, index, config, around, port)
+        service_spec(service, index, config, around, port)
         for (service, index), port in zip(places, metrics_ports, strict=True)
     ]
 
@@ -112,7 +112,8 @@ def _milvus_spec(config: SiteConfig, around: Surroundings) -> ProcessSpec:
     )
 
 
-def _service_spec(service: str, index: int, config: SiteConfig, around: Surroundings, port: int) -> ProcessSpec:
+def service_spec(service: str, index: int, config: SiteConfig, around: Surroundings, port: int) -> ProcessSpec:
+    """One process of a service; its metrics and readiness are at `port`."""
     prefix = service.upper().replace("-", "_")
     own = _OWN_SETTINGS[service](config, around, index) | {"metrics_port": str(port)}
     own |= config.services[service].settings

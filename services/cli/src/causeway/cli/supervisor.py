@@ -44,6 +44,7 @@ class Supervisor:
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._reasons: dict[str, str] = {}
         self._stopping = False
+        self._retiring: set[str] = set()
         self.given_up = asyncio.Event()
         self.on_change: Callable[[], object] = lambda: None
 
@@ -51,6 +52,11 @@ class Supervisor:
     def pids(self) -> dict[str, int]:
         """The processes that run now."""
         return {name: child.pid for name, child in self._children.items() if child.running}
+
+    @property
+    def metrics_urls(self) -> dict[str, str]:
+        """Where the processes that are kept say how they are."""
+        return {name: child.spec.metrics_url for name, child in self._children.items() if child.spec.metrics_url}
 
     @property
     def lost(self) -> dict[str, str]:
@@ -64,6 +70,7 @@ class Supervisor:
         await child.start()
         self._watcher.started(spec.name, child.pid)
         self._keepers[spec.name] = asyncio.create_task(self._keep(child, self._policy()), name=f"keep {spec.name}")
+        self.on_change()
 
     async def ready(self, spec: ProcessSpec, timeout_s: float = READY_TIMEOUT_S) -> None:
         """Wait until the process says that it can work.
@@ -82,6 +89,24 @@ class Supervisor:
                 return
             await asyncio.sleep(READY_POLL_S)
         raise self._failure(spec, f"it was not ready within {timeout_s:g} s: {body.strip() or status}")
+
+    async def retire(self, name: str, timeout_s: float) -> None:
+        """Stop one process for good, if there is one of this name."""
+        if name in self._children:
+            self._retiring.add(name)
+            await self._stop_one(name, timeout_s)
+            self._retiring.discard(name)
+            del self._children[name], self._keepers[name]
+            self._reasons.pop(name, None)
+            self.on_change()
+
+    async def take_over(self, name: str, spec: ProcessSpec, timeout_s: float) -> None:
+        """Stop the process `spec.name`; the one called `name` goes on in its place, and starts again as `spec` says."""
+        await self.retire(spec.name, timeout_s)
+        child = self._children[spec.name] = self._children.pop(name)
+        self._keepers[spec.name] = self._keepers.pop(name)
+        child.spec = spec
+        self.on_change()
 
     async def stop(self, timeout_s: float) -> None:
         """Services first and together, then what they rest upon: the last acknowledgements find their server."""
@@ -113,10 +138,10 @@ class Supervisor:
             self._watcher.stopped(name, by_itself)
 
     async def _keep(self, child: Child, policy: RestartPolicy) -> None:
-        name = child.spec.name
         while True:
             code = await child.wait()
-            if self._stopping:
+            name = child.spec.name
+            if self._stopping or name in self._retiring:
                 return
             decision = policy.ended(code, time.monotonic())
             if isinstance(decision, GiveUp):
@@ -125,7 +150,7 @@ class Supervisor:
             await self._restart(child, describe_exit(code), decision)
             if self._stopping:
                 return
-            self._watcher.started(name, child.pid)
+            self._watcher.started(child.spec.name, child.pid)
             self.on_change()
 
     async def _restart(self, child: Child, how: str, decision: Restart) -> None:

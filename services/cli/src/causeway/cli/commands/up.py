@@ -166,6 +166,8 @@ async def run_until_stopped(config: SiteConfig, folder: SiteFolder, start: Start
         async with running_place(config, folder, console, keys_made, start) as place:
             signals.ready(place.supervisor.kill)
             console.banner(place.record, folder)
+            if place.note:
+                STDERR.print(place.note, markup=False)
             await _stopped_or_lost(stop, place.supervisor.given_up, lambda: NATS in place.supervisor.lost)
             STDERR.print("Stopping; what is being worked on is finished first. Ctrl-C again ends everything at once.")
     except asyncio.CancelledError:
