@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from causeway.proto import Message, decode
-from causeway.proto.documents import Residency
+from causeway.proto.documents import DocumentStatus, Residency
 from causeway.proto.knowledge import ChunkEmbedded, DocumentRevised, DocumentShadowed, Watermark
 from causeway.proto.outbox import ChunkShared, DocumentShared
 from tests.simulation.log import CompactedLog, Entry
@@ -58,6 +58,8 @@ def record(place: str, log: str, entry: Entry) -> Record:
     tokens = entry.subject.split(".")
     if tokens[2] == "watermark":
         return Record(place, log, tokens[1], "", "watermark", "", entry, decode(entry.body, Watermark))
+    if tokens[2] == "status":
+        return Record(place, log, tokens[1], tokens[3], "status", tokens[4], entry, decode(entry.body, DocumentStatus))
     message = decode(entry.body, KINDS[tokens[2], tokens[4]])
     return Record(place, log, tokens[1], tokens[3], tokens[4], tokens[5], entry, message)
 

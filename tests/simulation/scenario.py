@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from causeway.proto import decode, subjects
-from causeway.proto.knowledge import Watermark
 from causeway.proto.subjects import HUB
 from tests.simulation import service
 from tests.simulation.checkers_at_quiet import DigestsEqual, NothingLost, SameWinner
@@ -21,7 +19,6 @@ from tests.simulation.checkers_of_changes import (
 from tests.simulation.link import Source
 from tests.simulation.observation import Checker, Observer
 from tests.simulation.pipeline import Embedder, Sweeper
-from tests.simulation.service import Installation
 from tests.simulation.trace import Trace
 from tests.simulation.world import Process, World
 from tests.simulation.writers import KBS
@@ -32,9 +29,7 @@ MEMORY = Path("/dev/shm")  # noqa: S108  # Only where it is there: a state that 
 
 
 @contextmanager
-def scenario(
-    seed: int, steps: int, trace: Trace | None = None, only: type[Checker] | None = None
-) -> Iterator[World]:
+def scenario(seed: int, steps: int, trace: Trace | None = None, only: type[Checker] | None = None) -> Iterator[World]:
     """A world ready to run, with all checkers or one; its state files go with it."""
     with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as folder:
         yield _built(seed, steps, trace or Trace(), Path(folder), only)
@@ -66,7 +61,7 @@ def _built(seed: int, steps: int, trace: Trace, folder: Path, only: type[Checker
     listening = [checker for checker in checkers(items) if only is None or type(checker) is only]
     world = World(seed, steps, Observer(listening), trace)
     for place in (HUB, *SITES):
-        world.add_place(place, ("KNOWLEDGE", "INBOX", f"OUTBOX_{place}"))
+        world.add_place(place, ("KNOWLEDGE", "INBOX", "STATUS", f"OUTBOX_{place}"))
     for site, kbs in SITES.items():
         up, down = _links(world, site, kbs)
         world.sources += [up, down]
@@ -82,13 +77,6 @@ def _links(world: World, site: str, kbs: tuple[str, ...]) -> tuple[Source, Sourc
 
 
 def _add_processes(world: World, place: str, folder: Path) -> None:
-    installation = Installation(
-        place=place,
-        folder=folder,
-        applied_seq=lambda: _applied(world, place),
-        now_ms=lambda: world.wall_ms(place),
-    )
-
     async def embedder(process: Process) -> None:
         await Embedder(world.desks[place], process.bus(), process.turn()).run()
 
@@ -96,17 +84,8 @@ def _add_processes(world: World, place: str, folder: Path) -> None:
         await Sweeper(place, world.observer.logs, process.bus(), world.loop.time).run()
 
     async def sync_delta(process: Process) -> None:
-        await service.run(process, installation)
+        await service.run(process, folder)
 
     world.add_process(f"embedder of {place}", place, embedder)
     world.add_process(f"sweeper of {place}", place, sweeper)
     world.add_process(f"sync-delta of {place}", place, sync_delta)
-
-
-def _applied(world: World, place: str) -> int | None:
-    """What the hub has applied of a site's outbox, if it can be asked now."""
-    links = [source for source in world.sources if source.origin.place == place]
-    if place == HUB or not all(source.up for source in links):
-        return None
-    entry = world.servers[HUB].logs["KNOWLEDGE"].last(subjects.WATERMARK.at(place))
-    return decode(entry.body, Watermark).outbox_seq if entry else 0

@@ -13,7 +13,7 @@ from functools import lru_cache
 from random import Random
 from typing import Any
 
-from causeway.bus import BusError, Delivery, NotPublished, Position, PubAck, Stored, WrongLastSequence
+from causeway.bus import BusError, Delivery, Endpoint, NotPublished, Position, PubAck, Stored, WrongLastSequence
 from causeway.proto import Message, encode, headers
 from tests.simulation.log import CompactedLog, Entry, WrongLastError
 from tests.simulation.observation import record
@@ -21,6 +21,29 @@ from tests.simulation.observation import record
 LogHandler = Callable[[list[Delivery]], Awaitable[None]]
 CREATED = 1
 FOLLOW_AGAIN_S = 0.5
+
+
+class Graveyard:
+    """Takes nothing: no message of the simulation is damaged."""
+
+    async def bury(self, raw: object, reason: str) -> bool:
+        """Refuse."""
+        return False
+
+
+@dataclass
+class Followed:
+    """What `Bus.follow` returns, as far as services look at it."""
+
+    task: asyncio.Task[None] | None = None
+    position: Position = field(default_factory=Position)
+    caught_up: asyncio.Event = field(default_factory=asyncio.Event)
+    lag: int = 0
+    reason: str = ""
+
+
+Ask = Callable[[str, Message], Awaitable[Message]]
+"""Over the link, with the subject: raises RequestTimeout where nobody answers."""
 
 
 class Gone(asyncio.CancelledError):
@@ -35,6 +58,7 @@ class Server:
     logs: dict[str, CompactedLog]
     wall_ms: Callable[[], int]
     waiting: list[asyncio.Future[None]] = field(default_factory=list)
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
 
     def changed(self) -> None:
         """Something new is durable."""
@@ -52,13 +76,56 @@ class Server:
 class SimulatedBus:
     """One process's connection. `turn` waits until the world lets it go on; `alive` ends with the process."""
 
+    payload_bytes_max = 8 * 1024 * 1024
+    connected = True
+
     def __init__(
-        self, server: Server, turn: Callable[[str], Awaitable[None]], random: Random, lost_acks: float
+        self,
+        server: Server,
+        turn: Callable[[str], Awaitable[None]],
+        random: Random,
+        lost_acks: Callable[[], float],
+        ask: Ask,
     ) -> None:
         self.server = server
+        self.dead_letters = Graveyard()
         self._turn = turn
         self._random = random
         self._lost_acks = lost_acks
+        self._ask = ask
+
+    async def await_stream(self, stream: str) -> None:
+        """The streams are there."""
+
+    def serve(self, name: str, version: str, description: str, endpoints: Sequence[Endpoint], _: object = None) -> None:
+        """Answer these."""
+        self.server.endpoints = {endpoint.subject: endpoint for endpoint in endpoints}
+
+    async def request(
+        self, subject: str, message: Message, reply_type: type[Message], timeout_s: float | None = None
+    ) -> Message:
+        """One reply from the other side of the link."""
+        await self._turn(f"request {subject}")
+        reply = await self._ask(subject, message)
+        await self._turn(f"reply to {subject}")
+        return reply
+
+    def follow(
+        self,
+        stream: str,
+        filter_subjects: Sequence[str],
+        from_seq: Callable[[], Awaitable[Position]],
+        handler: LogHandler,
+        *,
+        batch_max: int = 500,
+        on_reset: Callable[[Position], Awaitable[None]] | None = None,
+        **_: object,
+    ) -> Followed:
+        """Read a log in order, in the background."""
+        followed = Followed()
+        program = self._follow_forever(followed, stream, filter_subjects, from_seq, handler, batch_max, on_reset)
+        followed.task = asyncio.get_running_loop().create_task(program, name=f"follow {stream}")
+        return followed
 
     async def publish(
         self,
@@ -136,49 +203,47 @@ class SimulatedBus:
                 yield self._delivery(stream, entry)
             entry = log.after(entry.seq)
 
-    async def follow_forever(
+    async def _follow_forever(
         self,
-        stream: str,
-        filter_subjects: Sequence[str],
-        from_seq: Callable[[], Awaitable[Position]],
-        handler: LogHandler,
-        batch_max: int,
-        on_caught_up: Callable[[], Awaitable[None]] | None = None,
-        on_reset: Callable[[Position], Awaitable[None]] | None = None,
-    ) -> None:
-        """In order, without gaps; from the position again whenever the handler raises."""
-        while True:
-            try:
-                await self._follow(stream, filter_subjects, from_seq, handler, batch_max, on_caught_up, on_reset)
-            except BusError:
-                await asyncio.sleep(FOLLOW_AGAIN_S)
-
-    async def _follow(
-        self,
+        followed: Followed,
         stream: str,
         filters: Sequence[str],
         from_seq: Callable[[], Awaitable[Position]],
         handler: LogHandler,
         batch_max: int,
-        on_caught_up: Callable[[], Awaitable[None]] | None,
         on_reset: Callable[[Position], Awaitable[None]] | None,
     ) -> None:
+        """From the position again whenever the handler raises."""
+        while True:
+            try:
+                followed.position = await self._begin(stream, await from_seq(), on_reset)
+                await self._follow(followed, stream, filters, handler, batch_max)
+            except BusError:
+                followed.caught_up.clear()
+                await asyncio.sleep(FOLLOW_AGAIN_S)
+
+    async def _begin(
+        self, stream: str, asked: Position, on_reset: Callable[[Position], Awaitable[None]] | None
+    ) -> Position:
+        if asked.seq <= self.server.logs[stream].synced_seq:
+            return Position(seq=asked.seq, stream_created=CREATED)
+        if on_reset is not None:
+            await on_reset(Position(seq=0, stream_created=CREATED))
+        return Position(seq=0, stream_created=CREATED)
+
+    async def _follow(
+        self, followed: Followed, stream: str, filters: Sequence[str], handler: LogHandler, batch_max: int
+    ) -> None:
         log = self.server.logs[stream]
-        position = await from_seq()
-        seq = position.seq
-        if seq > log.synced_seq:
-            seq = 0
-            if on_reset is not None:
-                await on_reset(Position(seq=0, stream_created=CREATED))
         while True:
             await self._turn(f"fetch {stream}")
-            batch, seq = self._batch(log, filters, seq, self._random.randint(1, batch_max))
+            batch, seq = self._batch(log, filters, followed.position.seq, self._random.randint(1, batch_max))
             if batch:
                 await handler([self._delivery(stream, entry) for entry in batch])
-                continue
-            if on_caught_up is not None:
-                await on_caught_up()
-            if log.after(seq) is None:
+            followed.position = Position(seq=seq, stream_created=CREATED)
+            followed.lag = 0 if log.after(seq) is None else 1
+            if not followed.lag:
+                followed.caught_up.set()
                 await self.more()
 
     def _batch(self, log: CompactedLog, filters: Sequence[str], seq: int, size: int) -> tuple[list[Entry], int]:
@@ -202,12 +267,12 @@ class SimulatedBus:
             raise WrongLastSequence(subject) from None
 
     def _lose_ack(self, subject: str) -> None:
-        if self._random.random() < self._lost_acks:
+        if self._random.random() < self._lost_acks():
             raise NotPublished(f"the acknowledgement of {subject} was lost")
 
     def _stream_of(self, subject: str) -> str:
-        kind = subject.split(".")[2]
-        return f"OUTBOX_{self.server.place}" if kind in ("outbox", "artifact") else "KNOWLEDGE"
+        outbox = f"OUTBOX_{self.server.place}"
+        return {"outbox": outbox, "status": "STATUS"}.get(subject.split(".")[2], "KNOWLEDGE")
 
     def _delivery(self, stream: str, entry: Entry) -> Delivery:
         return Delivery(

@@ -4,16 +4,19 @@ import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any
 
-from causeway.bus import NotPublished
+from causeway.bus import BusError, NotPublished
+from causeway.proto import Message
 from causeway.proto.knowledge import DocumentRevised
 from tests.simulation.link import Source
 from tests.simulation.log import CompactedLog
 from tests.simulation.observation import Observer, Violation, records
 from tests.simulation.simulated_bus import Gone, Server, SimulatedBus
 from tests.simulation.trace import Trace
+from tests.simulation.wire import Wire
 from tests.simulation.virtual_loop import VirtualLoop
 from tests.simulation.writers import Desk
 
@@ -22,9 +25,12 @@ HOUR_S = 3_600.0
 LOST_ACKS = 0.005
 QUIET_STEPS_MAX = 60_000
 QUIET_S = 240.0
+RESTART_S = 1.0
 
 RUNNING: contextvars.ContextVar["Process | None"] = contextvars.ContextVar("running", default=None)
 """The process whose code runs."""
+LOOPS = (".until", "._keep_up", "KNOWLEDGE", "INBOX")
+"""How the names of tasks end that must not end."""
 Turn = Callable[[str], Awaitable[None]]
 Program = Callable[["Process"], Coroutine[Any, Any, None]]
 
@@ -40,18 +46,19 @@ class Process:
     incarnation: int = 0
     task: asyncio.Task[None] | None = None
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    context: contextvars.Context = field(default_factory=contextvars.copy_context)
 
     def start(self) -> None:
         """A new incarnation."""
         self.incarnation += 1
-        context = contextvars.copy_context()
-        context.run(RUNNING.set, self)
-        self.task = self.world.loop.create_task(self.program(self), name=self.name, context=context)
-        self.task.add_done_callback(self._ended)
+        self.context = contextvars.copy_context()
+        self.context.run(RUNNING.set, self)
+        self.task = self.world.loop.create_task(self.program(self), name=self.name, context=self.context)
 
     def kill(self) -> None:
         """Nothing of it runs on."""
         self.incarnation += 1
+        self.world.wire.forget(self)
         self.task = None
         tasks, self.tasks = self.tasks, set()
         for task in tasks:
@@ -72,12 +79,26 @@ class Process:
 
     def bus(self) -> SimulatedBus:
         """A connection of this incarnation to the place's server."""
-        return SimulatedBus(self.world.servers[self.place], self.turn(), self.world.random, self.world.lost_acks)
+        world, turn = self.world, self.turn()
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled() and task is self.task:
-            error = task.exception() or RuntimeError("it returned")
-            self.world.fail(Violation(f"process {self.name} ended: {type(error).__name__}: {error}"), error)
+        async def ask(subject: str, message: Message) -> Message:
+            return await world.wire.ask(self.place, subject, message)
+
+        return SimulatedBus(world.servers[self.place], turn, world.random, lambda: world.lost_acks, ask)
+
+    def ended(self, task: asyncio.Task[Any]) -> None:
+        """A loop of a service that ends by itself has failed, whoever notices."""
+        self.tasks.discard(task)
+        if task.cancelled() or not (task is self.task or task.get_name().endswith(LOOPS)):
+            return
+        error = task.exception() or RuntimeError("it returned")
+        if task is self.task and isinstance(error, BusError):
+            # It could not start; whoever supervises it tries again.
+            self.kill()
+            self.world.loop.call_later(RESTART_S, self.world.restart, self)
+            return
+        name = f"{task.get_name()} of {self.name}"
+        self.world.fail(Violation(f"ended: {name}: {type(error).__name__}: {error}"), error)
 
 
 @dataclass
@@ -110,6 +131,7 @@ class World:
     quiet_since_s: float | None = None
     last_sizes: tuple[int, ...] = ()
     lost_acks: float = LOST_ACKS
+    wire: Wire = field(init=False)
     failure: Violation | None = None
 
     def __post_init__(self) -> None:
@@ -117,6 +139,7 @@ class World:
         self.loop = VirtualLoop(self.idle, self._defer)
         self.loop.set_task_factory(_task_of_process)
         self.observer.broken = self.fail
+        self.wire = Wire(self)
 
     def add_place(self, place: str, streams: tuple[str, ...]) -> None:
         """A server with its logs, its producers and its clock."""
@@ -153,7 +176,8 @@ class World:
         if process is None:
             work()
         else:
-            self.pending.append(Pending(process, "work of a thread", work, lambda _: work()))
+            run = partial(contextvars.copy_context().run, work)
+            self.pending.append(Pending(process, "work of a thread", run, lambda _: run()))
 
     def fail(self, violation: Violation, cause: BaseException | None = None) -> None:
         """The first violation ends the run."""
@@ -228,6 +252,7 @@ class World:
         """Everything is mended and nobody writes any more."""
         self.trace.say(self, "calm", "links are up, no faults, no writes")
         self.lost_acks = 0.0
+        self.wire.loss = 0.0
         for source in self.sources:
             source.up, source.loss = True, 0.0
         for process in self.processes:
@@ -308,9 +333,10 @@ class World:
         process.kill()
         self.pending = [each for each in self.pending if each.process is not process]
         # The cancelled tasks end before the next event: a new incarnation never runs beside the old one.
-        self.loop.call_soon(self.loop.call_soon, self._restart, process)
+        self.loop.call_soon(self.loop.call_soon, self.restart, process)
 
-    def _restart(self, process: Process) -> None:
+    def restart(self, process: Process) -> None:
+        """Start what was killed, unless it runs again already."""
         if process.task is None and self.failure is None:
             process.start()
 
@@ -353,5 +379,5 @@ def _task_of_process(
     process = context.get(RUNNING) if context else RUNNING.get()
     if process is not None:
         process.tasks.add(task)
-        task.add_done_callback(process.tasks.discard)
+        task.add_done_callback(process.ended)
     return task
