@@ -30,19 +30,13 @@ def status_lines(status: LinkStatus) -> list[str]:
 def peers_table(status: LinkStatus) -> Table:
     """A row for each direction of each link."""
     table = Table(title="Links", title_justify="left")
-    for column in ("from", "to", "link"):
+    for column in ("link", "", "lag", "waiting", "withheld", "last verified (UTC)"):
         table.add_column(column)
-    for column in ("lag, messages", "bytes", "seconds", "waiting", "withheld"):
-        table.add_column(column, justify="right")
-    table.add_column("last verified")
     for peer in status.peers:
         table.add_row(
-            peer.origin,
-            peer.replica,
+            f"{peer.origin} → {peer.replica}",
             "[green]up[/]" if peer.connected else "[red]down[/]",
-            str(peer.lag_messages),
-            size_text(peer.lag_bytes),
-            f"{peer.lag_s:.1f}",
+            f"{peer.lag_messages} messages\n{size_text(peer.lag_bytes)}, {peer.lag_s:.1f} s",
             str(peer.queued),
             str(peer.withheld),
             _verified(peer),
