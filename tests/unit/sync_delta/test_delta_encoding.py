@@ -59,8 +59,9 @@ def test_everything_but_the_vectors_last_bits_comes_back(vector: np.ndarray, tex
     assert msgspec.structs.replace(after, vector_f16=b"") == msgspec.structs.replace(before, vector_f16=b"")
     old, new = (np.frombuffer(each.vector_f16, dtype="<f2").astype(np.float64) for each in (before, after))
     assert abs(np.linalg.norm(new) - 1) < 2e-3
-    step = np.abs(old).max() / 127
-    assert np.abs(old / np.linalg.norm(old) - new).max() <= step * 1.1 + 2e-3
+    # Half a step a number, and making the length 1 again may double what that moved the vector.
+    moved = np.linalg.norm(old / np.linalg.norm(old) - new)
+    assert moved <= np.sqrt(len(old)) * np.abs(old).max() / 127 * 1.01 + 2e-3
 
 
 @given(vectors)
