@@ -12,7 +12,7 @@ import signal
 import subprocess
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -21,13 +21,14 @@ from typing import Any
 
 import pytest
 
-from causeway.bus import Bus, BusSettings, add_source, declare_feed
+from causeway.bus import Bus, BusSettings, add_source, declare_feed, end_leaf_links, reload_servers
 from causeway.bus.streams import declare
 from causeway.proto import streams
 from causeway.proto.subjects import HUB
 from causeway.topology import pki
 from causeway.topology.description import Fleet, Hub, LinkKind, Ports, Site
 from causeway.topology.hub_config import ACCOUNTS_FILE, HubServer, render_accounts, render_hub_config
+from causeway.topology.names import site_account
 from causeway.topology.server_config import Store, TlsFiles
 from causeway.topology.site_config import Link, SiteServer, render_site_config
 from causeway.topology.site_keys import new_seed, public_key
@@ -201,17 +202,21 @@ class LinkedServers:
         seed = new_seed()
         site = Site(name=name, nkey=public_key(seed), kbs=tuple(kbs), link=link)
         self.fleet = self.fleet.with_site(site)
-        self._write_accounts()
-        await asyncio.to_thread(self.places[HUB].reload)
-        async with self.bus(HUB) as bus:
-            await _declare_at_hub(bus, site)
+        await self.reload()
         await self._start_site(site, seed)
 
     async def remove(self, name: str) -> None:
         """Cut a site off for good: its account goes, its server runs on."""
         self.fleet = self.fleet.without_site(name)
+        await self.reload()
+        async with self.bus(HUB) as bus:
+            await end_leaf_links(bus, site_account(name))
+
+    async def reload(self) -> None:
+        """Give the running hub the accounts of `fleet`."""
         self._write_accounts()
-        await asyncio.to_thread(self.places[HUB].reload)
+        async with self.bus(HUB) as bus:
+            await reload_servers(bus)
 
     def _write_accounts(self) -> None:
         (self.places[HUB].folder / ACCOUNTS_FILE).write_text(render_accounts(self.fleet))
@@ -228,8 +233,6 @@ class LinkedServers:
         async with self.bus(HUB) as bus:
             wanted = (*streams.ALL_SITE, streams.outbox(HUB), streams.INBOX)
             await declare(bus, wanted, fresh=True, buckets=streams.ALL_HUB_BUCKETS)
-            for site in self.fleet.sites:
-                await _declare_at_hub(bus, site)
 
     def _hub_ports(self, place: Place) -> Ports:
         wss = free_port() if self.fleet.hub.ports.websocket else 0
@@ -242,13 +245,17 @@ class LinkedServers:
         server = SiteServer(site=site.name, port=place.port, monitor_port=place.monitor_port, store=_store(place))
         place.config_path.write_text(render_site_config(server, self._joined(site)))
         await asyncio.to_thread(place.start)
-        async with self.bus(site.name) as bus:
-            await declare(bus, fresh=True)
-        async with self.bus(site.name, "link") as bus:
+        # A source that is added before there is a link waits for its next try, as long as one that lost it.
+        await self.until_linked(site.name)
+        async with self.bus(site.name) as app, self.bus(site.name, "link") as link, self.bus(HUB) as hub:
+            await declare(app, fresh=True)
             wanted = (streams.CANARY, streams.outbox(site.name), streams.INBOX)
-            await declare(bus, wanted, fresh=True, buckets=())
+            await declare(link, wanted, fresh=True, buckets=())
+            for feed in hub_feeds(site.name, site.kbs):
+                await declare_feed(hub, feed)
             for source in site_sources(site.name, site.kbs):
-                await add_source(bus, streams.INBOX.name, source)
+                await add_source(link, streams.INBOX.name, source)
+            await add_source(hub, streams.INBOX.name, hub_source(site.name))
 
     async def _link(self, site: Site) -> None:
         ports = self.fleet.hub.ports
@@ -289,12 +296,6 @@ def write_certificate(folder: Path, authority: pki.Credentials, made: pki.Creden
     return TlsFiles(certificate=paths[0], key=paths[1], authority=paths[2])
 
 
-async def _declare_at_hub(bus: Bus, site: Site) -> None:
-    for feed in hub_feeds(site.name, site.kbs):
-        await declare_feed(bus, feed)
-    await add_source(bus, streams.INBOX.name, hub_source(site.name))
-
-
 def _store(place: Place) -> Store:
     return Store(folder=str(place.folder / "jetstream"), gb=1_000)
 
@@ -306,7 +307,7 @@ async def linked(
     *,
     tls: bool = False,
     websocket: bool = False,
-    kbs: Sequence[str] | dict[str, Sequence[str]] = ("k",),
+    kbs: Sequence[str] | Mapping[str, Sequence[str]] = ("k",),
     compression: str = "s2_fast",
     keep: bool = False,
 ) -> AsyncIterator[LinkedServers]:
@@ -318,7 +319,7 @@ async def linked(
     seeds = {site: new_seed() for site in sites}
     link = LinkKind.WSS if websocket else LinkKind.LEAF
     described = tuple(
-        Site(name=name, nkey=public_key(seed), kbs=tuple(kbs[name] if isinstance(kbs, dict) else kbs), link=link)
+        Site(name=name, nkey=public_key(seed), kbs=tuple(kbs[name] if isinstance(kbs, Mapping) else kbs), link=link)
         for name, seed in seeds.items()
     )
     hub = Hub(ports=Ports(websocket=1 if websocket else 0), tls=tls, compression=compression)
@@ -328,6 +329,4 @@ async def linked(
         await fleet.start_hub()
         for site in described:
             await fleet._start_site(site, seeds[site.name])
-        for site in described:
-            await fleet.until_linked(site.name)
         yield fleet

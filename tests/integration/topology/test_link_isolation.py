@@ -70,6 +70,7 @@ async def test_a_site_sees_nothing_of_another_site_nor_of_kbs_that_it_does_not_t
         assert await subjects_of(a) == {f"site.hub.outbox.k.chunk.{number}" for number in range(5)}
         foreign = [subject for subject in heard if ".b." in subject or ".m." in subject or "_b" in subject]
         assert foreign == []
+        assert "_DLV.hub.a.kb.k" in heard, "its own would have been overheard"
 
 
 async def test_what_a_site_publishes_reaches_the_hub_as_its_own_or_not_at_all(tmp_path: Path) -> None:
@@ -118,7 +119,7 @@ async def test_a_site_that_publishes_under_the_name_of_another_is_taken_for_itse
         await share(b, "b", 1, text=b"of b")
         await until_holds(hub, 1)
         config = (await a.broker.js.stream_info("OUTBOX_a")).config
-        await a.broker.js.update_stream(config.evolve(subjects=["site.>"]))
+        await a.broker.js.update_stream(config.evolve(subjects=["site.*.outbox.>"]))
         await a.broker.js.publish("site.b.outbox.k.chunk.0", b"by a")
         await a.broker.js.publish("site.b.outbox.k.document.0", b"by a")
         await share(a, "a", 1, first=5)

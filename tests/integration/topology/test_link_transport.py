@@ -8,7 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from nats.aio.msg import Msg
 
+from causeway.bus import Bus, leaf_links
 from causeway.topology import pki
 from causeway.topology.description import Fleet, Site
 from causeway.topology.hub_config import ACCOUNTS_FILE, HubServer, render_accounts, render_hub_config
@@ -94,8 +96,7 @@ async def test_compression_is_seen_in_the_bytes_that_cross(tmp_path: Path) -> No
 async def test_adding_the_hundredth_site_keeps_every_connection_and_its_traffic(tmp_path: Path) -> None:
     async with linked(tmp_path) as fleet, fleet.bus("a", "link") as a, fleet.bus("hub") as hub:
         fleet.fleet = with_strangers(fleet, 97)
-        fleet._write_accounts()
-        await asyncio.to_thread(fleet.places["hub"].reload)
+        await fleet.reload()
         before = {site: (await fleet.until_linked(site))["id"] for site in ("a", "b")}
         connections = {site: link.connections for site, link in fleet.links.items()}
         reconnects = hub.client.reconnects
@@ -110,6 +111,16 @@ async def test_adding_the_hundredth_site_keeps_every_connection_and_its_traffic(
         await until_holds(hub, 5_000)
         async with fleet.bus("c", "link") as c:
             await until_holds(c, 100)
+            await answer_reports(hub)
+            assert (await c.client.request("site.c.sync.report", b"", timeout=5)).data == b"heard"
+
+
+async def answer_reports(hub: Bus) -> None:
+    async def answer(message: Msg) -> None:
+        await message.respond(b"heard")
+
+    await hub.client.subscribe("site.*.sync.report", cb=answer)
+    await hub.client.flush()
 
 
 def with_strangers(fleet: LinkedServers, count: int) -> Fleet:
@@ -128,7 +139,7 @@ async def test_a_site_that_is_removed_is_cut_off_at_once_and_the_others_stay(tmp
         await share(b, "b", 5)
         await until_holds(hub, 5)
         assert (await fleet.until_linked("b"))["id"] == before
-        assert await fleet.leaf("a") is None
+        assert [link.account for link in await leaf_links(hub)] == ["SITE_b"]
 
 
 def test_the_server_takes_the_configuration_of_a_hub_with_a_hundred_sites(tmp_path: Path) -> None:

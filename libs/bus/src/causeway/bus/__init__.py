@@ -25,6 +25,7 @@ from causeway.bus.errors import (
 )
 from causeway.bus.following import Following, Position
 from causeway.bus.health import Health
+from causeway.bus.links import LeafLink, end_leaf_links, leaf_links, reload_servers
 from causeway.bus.serving import Caller, Endpoint, Serving
 from causeway.bus.settings import BusSettings
 from causeway.bus.sourcing import (
@@ -51,6 +52,7 @@ __all__ = [
     "Endpoint",
     "Following",
     "Health",
+    "LeafLink",
     "NoResponders",
     "NotConnected",
     "NotPublished",
@@ -75,7 +77,10 @@ __all__ = [
     "WrongStorageKey",
     "add_source",
     "declare_feed",
+    "end_leaf_links",
     "kick_source",
+    "leaf_links",
+    "reload_servers",
     "remove_feed",
     "remove_source",
     "source_states",

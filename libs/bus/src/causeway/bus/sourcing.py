@@ -71,7 +71,7 @@ async def kick_source(bus: "Bus", stream: str, source: Source) -> None:
     """
     config = await _config(bus, stream)
     noted = {**(config.metadata or {}), KICKED: json.dumps(source_config(source).as_dict())}
-    await _update(bus, config.evolve(sources=_without(config.sources or [], source), metadata=noted))
+    await _update(bus, config.evolve(sources=_without(_with_kicked(config), source), metadata=noted))
     if source.consumer:
         await _rewind(bus, stream, source)
     await add_source(bus, stream, source)

@@ -16,6 +16,7 @@ from causeway.topology.server_config import Store, TlsFiles, head, jetstream, te
 from causeway.topology.sources import feed_api, hub_feeds, hub_source
 
 ACCOUNTS_FILE = "accounts.conf"
+OPERATIONS = ("$SYS.REQ.SERVER.PING.LEAFZ", "$SYS.REQ.SERVER.*.KICK", "$SYS.REQ.SERVER.*.RELOAD")
 _OWNER = "# Written by `causeway`, from fleet.yaml: edit that instead."
 
 
@@ -79,15 +80,22 @@ def _websocket(hub: Hub, server: HubServer) -> list[str]:
 def render_accounts(fleet: Fleet) -> str:
     """accounts.conf: who may do what at the hub."""
     feeds = {site.name: hub_feeds(site.name, site.kbs) for site in fleet.sites}
-    lines = [_OWNER, "accounts {", f"  {names.SYS} {{ }}", *_hub_account(feeds)]
+    lines = [_OWNER, "accounts {", *_system_account(), *_hub_account(feeds)]
     for site in fleet.sites:
         lines += _site_account(site, feeds[site.name])
     return "\n".join([*lines, "}", ""])
 
 
+def _system_account() -> list[str]:
+    """Nobody logs in here. The hub may see its links, end one, and have this configuration read again."""
+    rows = [_export("service", subject, names.HUB, "response_type: stream") for subject in OPERATIONS]
+    return [f"  {names.SYS} {{", *_listed("exports", rows), "  }"]
+
+
 def _hub_account(feeds: dict[str, tuple[Feed, ...]]) -> list[str]:
     exports = [line for site, own in feeds.items() for line in _hub_exports(site, own)]
-    imports = [line for site, own in feeds.items() for line in _hub_imports(site, own)]
+    imports = [_import("service", subject, names.SYS) for subject in OPERATIONS]
+    imports += [line for site, own in feeds.items() for line in _hub_imports(site, own)]
     # Only over the client port: nobody tries passwords over a port that is open to the world.
     user = f"user: {names.APP_USER}, password: ${names.PASSWORD_VARIABLE}, allowed_connection_types: [STANDARD]"
     return [

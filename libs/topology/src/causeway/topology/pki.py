@@ -157,9 +157,7 @@ def _loaded(certificate: bytes) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(certificate)
     except ValueError as error:
-        raise BadKeyFileError(
-            "this is not a certificate in PEM", "Put the file back, or make it anew."
-        ) from error
+        raise BadKeyFileError("this is not a certificate in PEM", "Put the file back, or make it anew.") from error
 
 
 def _credentials(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> Credentials:

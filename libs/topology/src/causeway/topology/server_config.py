@@ -13,7 +13,7 @@ class Store:
     """The message store of a server. With `rotate_key` the previous key is read beside the key, once."""
 
     folder: str
-    gb: int = 64
+    gb: int = 128
     memory_mb: int = 256
     encryption: bool = True
     rotate_key: bool = False
