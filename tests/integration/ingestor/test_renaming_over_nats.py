@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,12 +17,12 @@ from causeway.proto import Message, subjects
 from causeway.proto.chunks import Manifest, RevisionDrafted
 from causeway.proto.identity import chunk_id
 from causeway.proto.knowledge import ChunkEmbedded, DocumentRevised
-from tests.integration.edge_inference.test_two_spaces_over_nats import SITE, TEXTS
+from tests.integration.edge_inference.test_two_spaces_over_nats import SITE, TEXTS, dense, replica, serves
 from tests.support.knowledge_builders import KB
 from tests.support.knowledge_log import document_entries, manifest_entry, publish
 from tests.support.nats_server import NatsServer
 from tests.support.reembedding import NextEncoder, reembedder
-from tests.support.waiting import until_async
+from tests.support.waiting import until, until_async
 
 KEY = bytes(range(32))
 NAMING = Naming(key=KEY, model=NextEncoder.model_id)
@@ -159,3 +160,25 @@ async def test_a_newer_revision_is_never_overwritten(nats_server: NatsServer, bu
     assert (await standing(bus))["d0"].revision == 8
     assert await work.once() == 10, "its turn comes with the next pass"
     assert (await standing(bus))["d0"].model == NextEncoder.model_id
+
+
+async def test_while_documents_are_renamed_every_question_is_answered_from_all_of_them(
+    nats_server: NatsServer, bus: Bus, tmp_path: Path
+) -> None:
+    await embedded(nats_server, bus, 11)
+    async with replica(nats_server, tmp_path / "new", NextEncoder(), complete=True) as new:
+        await serves(new)
+        dice = random.Random(3)
+        while True:
+            number = dice.randrange(10)
+            assert set(await dense(bus, number)) <= {f"d{number}", f"d{(number - 1) % 10}"}
+            try:
+                if await renaming(FailingLog(bus, 9)).once() == 0:
+                    break
+            except NotPublished:
+                continue
+        await until(lambda: new.follower.lag == 0 and new.replica.vault.counts() == (11, 10))
+        assert new.replica.indexes.lacking == 0
+        await bus.purge("VECTORS", subjects.VECTOR.at("*"))
+        for number in range(10):
+            assert set(await dense(bus, number)) <= {f"d{number}", f"d{(number - 1) % 10}"}
