@@ -39,7 +39,10 @@ def stuck(heard_s: float, answers_for_s: float, since_kick_s: float, limits: Lim
 
 @dataclass(kw_only=True)
 class Kicking:
-    """Looks at the sources of INBOX. `answers_for_s` says of a peer how long it has been answering without a break."""
+    """Looks at the sources of INBOX. `answers_for_s` says of a peer how long it has been answering without a break.
+
+    With `always_first` each source is kicked once, as soon as its peer answers.
+    """
 
     bus: Bus
     place: str
@@ -47,6 +50,7 @@ class Kicking:
     metrics: Metrics
     answers_for_s: Callable[[str], float]
     monotonic_s: Callable[[], float]
+    always_first: bool = False
     kicked_s: dict[str, float] = field(default_factory=dict)
 
     async def look(self) -> int:
@@ -57,7 +61,9 @@ class Kicking:
         for state in states:
             peer, source = known.get(state.api_prefix, ("", None))
             since_s = self.monotonic_s() - self.kicked_s.get(state.api_prefix, float("-inf"))
-            if source is None or not stuck(state.heard_s, self.answers_for_s(peer), since_s, self.limits):
+            # A feed may think that this disk has more than it has, if it was restored from a copy.
+            heard_s = -1.0 if self.always_first and state.api_prefix not in self.kicked_s else state.heard_s
+            if source is None or not stuck(heard_s, self.answers_for_s(peer), since_s, self.limits):
                 continue
             self.kicked_s[state.api_prefix] = self.monotonic_s()
             await kick_source(self.bus, INBOX, source)

@@ -109,6 +109,7 @@ class SyncDelta:
             metrics=metrics,
             answers_for_s=lambda peer: self.peers.answers_for_s(peer, time.monotonic()),
             monotonic_s=time.monotonic,
+            always_first=not self.at_hub,
         )
         self.status = LinkReport(self)
         self.reporting = SiteReporting(
