@@ -199,9 +199,21 @@ def test_what_stood_in_an_earlier_log_is_told_without_an_epoch_and_found_by_its_
     vault.restart_log(7)
     vault.apply(batch(revision("safe.md", [NEW, SHARED], 2, 3, at_ms=NOW_MS), created=7))
     vault.apply(document("safe.md", ["Third."], number=3, seq=8, at_ms=NOW_MS))
-    assert [(one.revision, one.seq) for one in log(vault)] == [(3, 9), (2, 3), (1, 0)]
+    assert [(one.revision, one.seq) for one in log(vault)] == [(3, 9), (2, 0), (1, 0)]
     assert texts(vault, "safe.md", at_seq=8) == [NEW, SHARED]
-    assert texts(vault, "safe.md", at_seq=1) == [OLD, SHARED]
+    assert texts(vault, "safe.md", at_seq=1) == [NEW, SHARED]
+
+
+def test_a_revision_that_is_put_again_took_effect_when_it_first_did(vault: Vault) -> None:
+    renamed = document("safe.md", ["The same under other names."], number=2, seq=30, at_ms=NOW_MS)
+    assert vault.apply(renamed).revisions
+    sweep(vault)
+    assert [(one.revision, one.seq, one.at_unix_ms) for one in log(vault)] == [
+        (2, 7, NOW_MS - DAY_MS),
+        (1, 3, NOW_MS - 2 * DAY_MS),
+    ]
+    assert texts(vault, "safe.md", at_seq=8) == ["The same under other names."]
+    vault.verify()
 
 
 def test_the_history_is_whole_from_where_the_end_of_the_log_was_first_reached(vault: Vault) -> None:

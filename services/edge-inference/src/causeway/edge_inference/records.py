@@ -70,9 +70,10 @@ class ChunkVectorRow(ChunkVector, frozen=True, kw_only=True, array_like=True):
 
 
 class DocumentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The sealed part of a document: its manifest, where in which generation of the log that stood, and since when.
+    """The sealed part of a document: its manifest, and where in which generation of the log that stood.
 
-    `origin` empty: this place.
+    `first_position` and `at_ms` say where and when the revision took effect, if it has been put again since (0: it has
+    not). `origin` empty: this place.
     """
 
     manifest: Manifest
@@ -80,11 +81,12 @@ class DocumentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     generation: int
     origin: str = ""
     at_ms: int = 0
+    first_position: int = 0
 
     @property
     def position(self) -> int:
-        """Where it stands in all logs that were ever followed."""
-        return position(self.generation, self.seq)
+        """Where it took effect in all logs that were ever followed."""
+        return self.first_position or position(self.generation, self.seq)
 
 
 class PastRevision(msgspec.Struct, frozen=True, kw_only=True):

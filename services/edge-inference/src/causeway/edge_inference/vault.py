@@ -320,12 +320,14 @@ class Vault:
         was_hidden = self._shadows.hides(kb, key)
         kind, other = (Kind.TOMBSTONE, Kind.DOCUMENT) if manifest.deleted else (Kind.DOCUMENT, Kind.TOMBSTONE)
         self._rows.drop(other, kb, key)
+        same = held if held is not None and held.manifest.revision == manifest.revision else None
         record = DocumentRecord(
             manifest=manifest,
             seq=revision.seq,
             generation=self.state.generation,
             origin=revision.origin,
-            at_ms=revision.at_ms,
+            at_ms=revision.at_ms if same is None else same.at_ms,
+            first_position=0 if same is None else same.position,
         )
         self._rows.put(Slot(kind, kb, key, manifest.revision), pack_document(record))
         change.revisions.append(manifest)
