@@ -154,7 +154,7 @@ def feed_config(feed: Feed) -> api.ConsumerConfig:
         deliver_policy=api.DeliverPolicy.ALL,
         ack_policy=api.AckPolicy.FLOW_CONTROL,
         flow_control=True,
-        idle_heartbeat=5.0,
+        idle_heartbeat=1.0,  # The server takes no other for such a consumer.
         max_ack_pending=5_000,
     )
 
