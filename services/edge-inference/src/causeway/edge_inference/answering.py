@@ -1,7 +1,10 @@
 """Answers and searches from one replica's vault and indexes. Blocking; each thread has a reader of its own."""
 
 import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 
@@ -16,6 +19,8 @@ from causeway.edge_inference.wording import abstention, abstention_reason, behin
 from causeway.proto.answers import Answer, Ask, Author, Citation, Route, Search, SearchMode, SearchResult
 
 CLOSEST_MAX = 3
+_PAUSES_S = (0.01, 0.02, 0.05, 0.1)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +49,14 @@ class Answering:
         """
         index = self._index(ask.kb, ask.question)
         behind = len(index.behind)
-        reader = self._reader()
-        with reader.snapshot() as state:
+
+        def look(reader: VaultReader) -> tuple[Found, list[Scored], list[Citation]]:
             found = self._finder.find(index, reader, ask.kb, ask.question, ask.language, watch)
             with watch.part("cite"):
                 cited = self._cited(found)
-                citations = cite_chunks(reader, ask.kb, cited, ask.passages_max)
+                return found, cited, cite_chunks(reader, ask.kb, cited, ask.passages_max)
+
+        (found, cited, citations), state = self._at_one_moment(look)
         answer = self._worded(ask, found, citations, self._epoch(state), watch)
         if behind:
             answer = _less_sure(answer, behind, len(index))
@@ -64,12 +71,26 @@ class Answering:
         index = self._index(search.kb, search.question)
         if index.behind and search.mode is not SearchMode.DENSE:
             raise TermsBehindError(search.kb, len(index.behind), len(index))
-        reader = self._reader()
-        with reader.snapshot() as state:
+
+        def look(reader: VaultReader) -> list[Citation]:
             chunks = self._finder.search(index, reader, search.kb, search.question, search.mode, watch)
             with watch.part("cite"):
-                passages = cite_documents(reader, search.kb, chunks, search.documents_max)
+                return cite_documents(reader, search.kb, chunks, search.documents_max)
+
+        passages, state = self._at_one_moment(look)
         return SearchResult(kb=search.kb, passages=passages, epoch=self._epoch(state), latency_ms=watch.latency_ms())
+
+    def _at_one_moment(self, look: Callable[[VaultReader], T]) -> tuple[T, State]:
+        """Look in one moment of the vault, and again if the index turned out to be of another: between a commit and the
+        index that follows it, a search finds chunks under names that the vault does not have any more, or not yet."""
+        reader = self._reader()
+        for pause_s in (*_PAUSES_S, 0.0):
+            with reader.snapshot() as state:
+                found = look(reader)
+            if not reader.unnamed:
+                break
+            time.sleep(pause_s)
+        return found, state
 
     def _cited(self, found: Found) -> list[Scored]:
         if not found.verdict.answers:

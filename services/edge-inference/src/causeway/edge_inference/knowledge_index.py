@@ -147,14 +147,16 @@ class KnowledgeIndexes:
     def follow(
         self, reader: VaultReader, indexed: Iterable[tuple[str, bytes]], unindexed: Iterable[tuple[str, bytes]]
     ) -> None:
-        """Bring the indexes to where a commit has brought the vault."""
-        for kb, chunks in _grouped(unindexed).items():
-            if (index := self._by_kb.get(kb)) is not None:
-                index.drop(chunks)
+        """Bring the indexes to where a commit has brought the vault: what is new first, so that a document whose chunks
+        are all replaced is found at any moment."""
         for kb, chunks in _grouped(indexed).items():
             index = self._opened(kb)
             for start in range(0, len(chunks), _FOLLOWED_ROWS):
                 index.put(list(reader.named_records(kb, chunks[start : start + _FOLLOWED_ROWS]).items()))
+
+        for kb, chunks in _grouped(unindexed).items():
+            if kb in self._by_kb:
+                self._by_kb[kb].drop(chunks)
 
     def follow_vectors(self, reader: VaultReader, chunks: Iterable[tuple[str, bytes]]) -> None:
         """Take over the vectors of these chunks, in so far as they are searched; their terms are as they were."""

@@ -86,6 +86,13 @@ class SealedRows:
         ).fetchone()
         return None if row is None else int(row[0])
 
+    def tag_of(self, kind: Kind, kb: int, row_id: bytes) -> bytes | None:
+        """The tag of the seal in a place: another one with each put, also of the same version."""
+        row = self._sql.execute(
+            "SELECT substr(sealed, ?) FROM record WHERE kind = ? AND kb = ? AND id = ?", (-TAG_BYTES, kind, kb, row_id)
+        ).fetchone()
+        return None if row is None else bytes(row[0])
+
     def drop(self, kind: Kind, kb: int, row_id: bytes) -> bool:
         """Erase a record. Returns whether it was there."""
         if not self._forget(kind, kb, row_id):

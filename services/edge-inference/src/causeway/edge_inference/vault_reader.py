@@ -38,14 +38,18 @@ class Origin:
 
 
 class VaultReader:
-    """Opens chunks and the manifests that name them. Not for two threads at once."""
+    """Opens chunks and the manifests that name them. Not for two threads at once.
+
+    `unnamed` counts the chunks that were asked for within a snapshot and that nothing in it names.
+    """
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
         self._sql = schema.connect(vault.folder, writes=False)
         self._rows = SealedRows(self._sql, vault.envelope)
         self._references = References(self._sql)
-        self._manifests: OrderedDict[tuple[int, bytes, int], Manifest] = OrderedDict()
+        self.unnamed = 0
+        self._manifests: OrderedDict[tuple[int, bytes, bytes], Manifest] = OrderedDict()
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -55,6 +59,7 @@ class VaultReader:
     def snapshot(self) -> Iterator[State]:
         """Read one state of the vault until the end of the block, whatever is committed meanwhile."""
         self._sql.execute("BEGIN")
+        self.unnamed = 0
         try:
             self._rows.envelope = self._vault.envelope
             with tampering_named(self._vault.folder):
@@ -74,6 +79,7 @@ class VaultReader:
             return {}
         self._rows.envelope = self._vault.envelope
         named = self._references.shown_among(number, chunk_ids)
+        self.unnamed += len(set(chunk_ids)) - len(named)
         with tampering_named(self._vault.folder):
             packed = self._rows.get_many(Kind.CHUNK, number, [chunk for chunk in chunk_ids if chunk in named])
             records = {chunk: unpack_chunk(record) for chunk, record in packed.items()}
@@ -131,16 +137,16 @@ class VaultReader:
         }
 
     def _manifest(self, kb: str, number: int, key: bytes) -> Manifest | None:
-        version = self._rows.version_of(Kind.DOCUMENT, number, key)
-        if version is None:
+        tag = self._rows.tag_of(Kind.DOCUMENT, number, key)
+        if tag is None:
             return None
-        cached = self._manifests.get((number, key, version))
+        cached = self._manifests.get((number, key, tag))
         if cached is None:
             opened = self._open(Kind.DOCUMENT, kb, key)
             if opened is None:
                 return None
-            version, packed = opened
-            cached = self._manifests[number, key, version] = unpack_document(packed).manifest
+            _, packed = opened
+            cached = self._manifests[number, key, tag] = unpack_document(packed).manifest
             if len(self._manifests) > _MANIFESTS_MAX:
                 self._manifests.popitem(last=False)
         return cached
