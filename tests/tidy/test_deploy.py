@@ -2,12 +2,15 @@
 
 import importlib
 import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 import yaml
 
+from causeway.cli.keys import SiteKeys
 from causeway.cli.printed_config import Deployment, site_files
 from causeway.cli.site_config import SiteConfig
 from causeway.cli.site_folder import SiteFolder
@@ -15,7 +18,9 @@ from causeway.runtime import ServiceSettings
 from tests.tidy.tree import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-LASTING = ("ingestor", "embedder", "edge-inference")
+LASTING = ("ingestor", "embedder", "edge-inference", "sync-delta")
+MANIFESTS = ROOT / "deploy" / "k8s"
+KEYS = SiteKeys(Path("keys"))
 COMMON = {f"CAUSEWAY_{field.upper()}" for field in ServiceSettings.__struct_fields__}
 
 
@@ -23,8 +28,8 @@ def without_comments(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
 
 
-@pytest.mark.parametrize("service", LASTING)
-def test_the_compose_file_gives_a_service_only_settings_that_it_reads_and_all_that_it_must_have(service: str) -> None:
+def check_settings(service: str, given: set[str]) -> None:
+    """The environment has all that the service must have and nothing that it does not read."""
     settings = importlib.import_module(f"causeway.{service.replace('-', '_')}.settings").Settings
     prefix = service.upper().replace("-", "_")
     fields = {
@@ -32,12 +37,55 @@ def test_the_compose_file_gives_a_service_only_settings_that_it_reads_and_all_th
         for field in msgspec.structs.fields(settings)
         if f"CAUSEWAY_{field.name.upper()}" not in COMMON
     }
-    given = set(COMPOSE["services"][service]["environment"])
     own = {name for name in given if name.startswith(f"{prefix}_")}
     assert own <= {f"{prefix}_{name.upper()}" for name in fields}
     assert given - own <= COMMON
     needed = {f"{prefix}_{name.upper()}" for name, field in fields.items() if field.required}
     assert needed <= own
+
+
+@pytest.mark.parametrize("service", LASTING)
+@pytest.mark.parametrize("place", ["", "hub-"])
+def test_the_compose_file_gives_a_service_only_settings_that_it_reads_and_all_that_it_must_have(
+    service: str, place: str
+) -> None:
+    check_settings(service, set(COMPOSE["services"][f"{place}{service}"]["environment"]))
+
+
+@pytest.mark.parametrize("service", LASTING)
+def test_the_manifests_give_a_service_only_settings_that_it_reads_and_all_that_it_must_have(service: str) -> None:
+    (container,) = [pod["containers"][0] for name, pod in pods() if name == service]
+    check_settings(service, {variable["name"] for variable in container["env"]})
+
+
+def pods() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every pod of the manifests, by the name of what makes it."""
+    for path in sorted(MANIFESTS.glob("*.yaml")):
+        for document in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+            if "template" in document.get("spec", {}):
+                yield document["metadata"]["name"], document["spec"]["template"]["spec"]
+
+
+def test_every_pod_is_limited_hardened_and_given_no_key_of_the_cluster() -> None:
+    for name, pod in pods():
+        assert pod["securityContext"]["runAsNonRoot"], name
+        assert (pod["automountServiceAccountToken"], pod["enableServiceLinks"]) == (False, False), name
+        for container in (*pod.get("initContainers", ()), *pod["containers"]):
+            assert set(container["resources"]["limits"]) == {"cpu", "memory"}, name
+            assert container["securityContext"]["readOnlyRootFilesystem"], name
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}, name
+            mounted = {mount["name"] for mount in container["volumeMounts"]}
+            claims = {"messages", "data"}
+            assert mounted <= {volume["name"] for volume in pod.get("volumes", ())} | claims, name
+
+
+def test_the_manifests_are_all_named_and_read_only_files_that_the_commands_write() -> None:
+    plan = yaml.safe_load((MANIFESTS / "kustomization.yaml").read_text(encoding="utf-8"))
+    assert set(plan["resources"]) == {path.name for path in MANIFESTS.glob("*.yaml")} - {"kustomization.yaml"}
+    read = {file for one in (*plan["configMapGenerator"], *plan["secretGenerator"]) for file in one["files"]}
+    written = {"nats-server.conf", "accounts.conf", "ca.pem", "hub.pem", "hub.key"}
+    keys = {"storage.key", "vault.key", "chunk.key", "nats.password"}
+    assert read == {f"hub/nats/{name}" for name in written} | {f"hub/keys/{name}" for name in keys} | {"hub/fleet.yaml"}
 
 
 @pytest.mark.parametrize("service", sorted(COMPOSE["services"]))
@@ -49,25 +97,31 @@ def test_every_container_is_limited_hardened_and_refers_to_what_is_defined(servi
     assert set(entry.get("secrets", [])) <= set(COMPOSE["secrets"])
     assert set(entry.get("networks", [])) <= set(COMPOSE["networks"])
     assert set(entry.get("depends_on", {})) <= set(COMPOSE["services"])
-    named = {volume.split(":")[0] for volume in entry.get("volumes", []) if not volume.startswith(".")}
+    named = {volume.split(":")[0] for volume in entry.get("volumes", []) if not volume.startswith((".", "$"))}
     assert named <= set(COMPOSE["volumes"])
 
 
-def test_services_have_no_way_out_but_the_message_server() -> None:
-    assert COMPOSE["networks"]["site"]["internal"] is True
-    assert [name for name, entry in COMPOSE["services"].items() if "door" in entry.get("networks", [])] == ["nats"]
-    assert [name for name, entry in COMPOSE["services"].items() if entry.get("ports")] == ["nats"]
-    assert all(port.startswith("127.0.0.1:") for port in COMPOSE["services"]["nats"]["ports"])
+def test_services_have_no_way_out_but_the_message_servers() -> None:
+    servers = ["nats", "hub-nats"]
+    assert all(COMPOSE["networks"][name]["internal"] for name in ("site", "hub"))
+    assert [name for name, entry in COMPOSE["services"].items() if "door" in entry.get("networks", [])] == servers
+    assert [name for name, entry in COMPOSE["services"].items() if entry.get("ports")] == servers
+    # Only the door for sites, who have keys and certificates, is open to others than this machine.
+    open_ports = [port for name in servers for port in COMPOSE["services"][name]["ports"]]
+    assert [port for port in open_ports if not port.startswith("127.0.0.1:")] == ["${CAUSEWAY_LEAF_PORT:-7422}:7422"]
 
 
-def test_the_secrets_that_the_compose_file_reads_are_those_that_make_secrets_makes() -> None:
+def test_the_secrets_that_the_compose_file_reads_are_those_that_are_made() -> None:
     script = (ROOT / "deploy" / "make-secrets").read_text(encoding="utf-8")
-    made = set((re.search(r"for name in (.*); do", script) or ["", ""])[1].split())
-    assert {secret["file"].rpartition("/")[2] for secret in COMPOSE["secrets"].values()} == made
+    of_site = set((re.search(r"for name in (.*); do", script) or ["", ""])[1].split())
+    files = [Path(secret["file"]) for secret in COMPOSE["secrets"].values()]
+    assert {file.name for file in files if file.parent == Path("deploy/secrets")} == of_site
+    of_hub = {file.name for file in files if file.parent == Path("deploy/hub/keys")}
+    assert of_hub == {path.name for path in (*KEYS.lasting(), KEYS.password)}
 
 
 def test_the_server_of_the_containers_is_configured_as_that_of_the_command() -> None:
     files = site_files(SiteConfig(site="SITE"), SiteFolder(ROOT), None, Deployment.COMPOSE)
-    committed = (ROOT / "deploy" / "nats" / "site.conf").read_text(encoding="utf-8")
+    committed = (ROOT / "deploy" / "nats" / "nats-server.conf").read_text(encoding="utf-8")
     rendered = files["nats-server.conf"].replace('"SITE"', "$CAUSEWAY_SITE")
     assert without_comments(committed) == without_comments(rendered)

@@ -143,4 +143,5 @@ def test_what_is_printed_for_containers_names_no_path_of_this_machine(
     _, bundle = joined_site(SiteConfig(), site, join)
     files = {**hub_files(hub, read_fleet(hub), deployment), **site_files(SiteConfig(), site, bundle, deployment)}
     assert not [name for name, text in files.items() if str(tmp_path) in text]
-    assert set(files) == {"nats-server.conf", "accounts.conf", "leaf.seed", "ca.pem", "site.pem", "site.key"}
+    handed_out = {"leaf.seed", "site.join", "site.pem", "site.key"}
+    assert set(files) == {"nats-server.conf", "accounts.conf", "ca.pem", "hub.pem", "hub.key"} | handed_out

@@ -93,6 +93,12 @@ def new_site(folder: SiteFolder, fleet: Fleet, site: Site) -> tuple[Fleet, Bundl
     return fleet.with_site(site), bundle
 
 
+def certificate_files(folder: SiteFolder) -> dict[str, str]:
+    """What the hub's server needs of the folder's certificates: not the authority's key."""
+    names = (f"{_AUTHORITY}.pem", f"{_HUB}.pem", f"{_HUB}.key")
+    return {name: read_secret(folder.pki / name).decode() for name in names}
+
+
 @contextmanager
 def changing(folder: SiteFolder) -> Iterator[None]:
     """One at a time: two commands that add sites at once would lose one of them."""

@@ -65,7 +65,7 @@ def site_linkage(folder: SiteFolder, keys: SiteKeys, site: str, joined: Bundle |
 
     return Linkage(
         linked=joined is not None,
-        accounts=site_accounts(site, joined.kbs if joined is not None else (), keys.password, keys.link_password),
+        accounts=site_accounts(site, joined.kbs if joined is not None else None, keys.password, keys.link_password),
         passwords={names.PASSWORD_VARIABLE: keys.password, names.LINK_PASSWORD_VARIABLE: keys.link_password},
         secrets={names.LEAF_SEED_VARIABLE: joined.seed} if joined is not None else {},
         files=files,
@@ -95,8 +95,10 @@ def hub_linkage(folder: SiteFolder, keys: SiteKeys, fleet: Fleet, rotate: bool) 
     )
 
 
-def site_accounts(site: str, kbs: Iterable[str], password_file: Path, link_password_file: Path) -> tuple[Account, ...]:
-    """Everything local in one account, and in the other what crosses the link."""
+def site_accounts(
+    site: str, kbs: Iterable[str] | None, password_file: Path, link_password_file: Path
+) -> tuple[Account, ...]:
+    """Everything local in one account, and in the other what crosses the link. `kbs` None: it has joined no hub."""
     return (
         Account(
             user=names.APP_USER,
@@ -108,7 +110,7 @@ def site_accounts(site: str, kbs: Iterable[str], password_file: Path, link_passw
             user=names.LINK_USER,
             password_file=link_password_file,
             streams=(streams.CANARY, streams.INBOX, streams.outbox(site)),
-            sources=site_sources(site, kbs),
+            sources=site_sources(site, kbs) if kbs is not None else (),
         ),
     )
 

@@ -1,8 +1,12 @@
-"""The configuration of a place's nats-server for each way to run it: a process here, compose, or Kubernetes. Pure."""
+"""The configuration of a place's nats-server for each way to run it: a process here, compose, or Kubernetes."""
 
 import enum
 from collections.abc import Mapping
 
+import msgspec
+
+from causeway.cli.hub_folder import certificate_files
+from causeway.cli.join_file import KEPT
 from causeway.cli.keys import SiteKeys
 from causeway.cli.linkage import hub_linkage, site_linkage
 from causeway.cli.site_config import LimitsConfig, PortsConfig, SiteConfig
@@ -17,7 +21,7 @@ from causeway.topology.site_config import Link, SiteServer, render_site_config
 CONFIG_FILE = "nats-server.conf"
 SEED_FILE = "leaf.seed"
 STORE = "/data/jetstream"
-TLS_FOLDER = "/etc/causeway/tls"
+CONTAINER_FOLDER = "/etc/causeway/nats"
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside of a container, whose network says who reaches it.
 LOOPBACK = "127.0.0.1"
 
@@ -31,7 +35,7 @@ class Deployment(enum.StrEnum):
 
 
 def hub_files(folder: SiteFolder, fleet: Fleet, deployment: Deployment) -> Mapping[str, str]:
-    """The files of the hub's server by name."""
+    """The files of the hub's server by name; for a container its certificate is among them."""
     if deployment is Deployment.PROCESS:
         hub = fleet.hub
         ports = PortsConfig(nats=hub.ports.client, monitor=hub.ports.monitor)
@@ -45,7 +49,8 @@ def hub_files(folder: SiteFolder, fleet: Fleet, deployment: Deployment) -> Mappi
         monitor_host=_monitor(deployment),
         tls=_tls("hub") if fleet.hub.tls else None,
     )
-    return {CONFIG_FILE: render_hub_config(fleet.hub, server), ACCOUNTS_FILE: render_accounts(fleet)}
+    certificates = certificate_files(folder) if fleet.hub.tls else {}
+    return {CONFIG_FILE: render_hub_config(fleet.hub, server), ACCOUNTS_FILE: render_accounts(fleet), **certificates}
 
 
 def site_files(
@@ -72,13 +77,13 @@ def site_files(
 
 def secret_names() -> frozenset[str]:
     """Which of the files only their owner may read."""
-    return frozenset({SEED_FILE, "site.key"})
+    return frozenset({SEED_FILE, KEPT, "site.key", "hub.key"})
 
 
 def _handed_out(joined: Bundle | None) -> dict[str, str]:
     if joined is None:
         return {}
-    files = {SEED_FILE: joined.seed + "\n"}
+    files = {SEED_FILE: joined.seed + "\n", KEPT: msgspec.json.encode(joined).decode() + "\n"}
     if joined.tls:
         files |= {"ca.pem": joined.authority, "site.pem": joined.certificate, "site.key": joined.key}
     return files
@@ -91,5 +96,7 @@ def _monitor(deployment: Deployment) -> str:
 
 def _tls(name: str) -> TlsFiles:
     return TlsFiles(
-        certificate=f"{TLS_FOLDER}/{name}.pem", key=f"{TLS_FOLDER}/{name}.key", authority=f"{TLS_FOLDER}/ca.pem"
+        certificate=f"{CONTAINER_FOLDER}/{name}.pem",
+        key=f"{CONTAINER_FOLDER}/{name}.key",
+        authority=f"{CONTAINER_FOLDER}/ca.pem",
     )

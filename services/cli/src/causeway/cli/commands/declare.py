@@ -89,7 +89,7 @@ def _of_site(
         raise UserError("the password of the user link is not known", "Name its file with --link-password-file.")
     if joined is not None and joined.site != site:
         raise UserError(f"the join file is for {joined.site!r}, not {site!r}", f"Use --site {joined.site}.")
-    return site_accounts(site, joined.kbs if joined is not None else (), password_file, link_password_file)
+    return site_accounts(site, joined.kbs if joined is not None else None, password_file, link_password_file)
 
 
 async def _declare(
