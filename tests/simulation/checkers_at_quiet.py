@@ -138,7 +138,7 @@ Items = Callable[[str, str, str], Mapping[bytes, bytes]]
 
 
 class DigestsEqual(Silent):
-    """What an origin says that it shares and what a replica says that it holds is the same, and is what stands there."""
+    """What an origin says that it shares and a replica says that it holds is the same, and is what stands there."""
 
     def __init__(self, replicas: Mapping[str, list[tuple[str, str]]], items: Items) -> None:
         self._replicas = replicas

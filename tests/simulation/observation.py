@@ -1,4 +1,4 @@
-"""What happened, as the checkers are told it: acknowledged writes, and durable changes of logs, decoded by proto alone."""
+"""What happened, as the checkers hear it: acknowledged writes, and durable changes of logs, decoded by proto alone."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

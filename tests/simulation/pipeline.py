@@ -1,6 +1,5 @@
 """Ingestor and embedder of a place in a few lines, and the sweep of a replica: what sync-delta lives beside."""
 
-import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from causeway.proto.chunks import Manifest, Place
 from causeway.proto.knowledge import ChunkEmbedded, DocumentRevised
 from tests.simulation.observation import Logs, Write, records
 from tests.simulation.simulated_bus import SimulatedBus
+from tests.simulation.virtual_loop import pause
 from tests.simulation.writers import Desk, keyed
 
 DIMS = 4
@@ -109,7 +109,7 @@ class Sweeper:
     async def run(self) -> None:
         """Every so often, for ever."""
         while True:
-            await asyncio.sleep(30.0)
+            await pause(30.0)
             self._look()
             for subject, (since_s, below_seq) in list(self.idle_since.items()):
                 if self.now_s() - since_s >= DROPPED_AFTER_S:

@@ -8,6 +8,7 @@ import msgspec
 
 from causeway.merge import Resolution, Versions
 from causeway.proto.chunks import Manifest
+from causeway.proto.documents import Residency
 from causeway.proto.knowledge import ChunkEmbedded
 from causeway.sync_delta import applying, arrivals, encoding, residency, versions
 from causeway.sync_delta.applying import Applying
@@ -76,7 +77,7 @@ class OldOnesAgain:
 
 def everything_travels() -> Any:
     """The gate is open."""
-    shared = Decision(Action.SHARE, residency.Residency.PUBLIC, "planted")
+    shared = Decision(Action.SHARE, Residency.PUBLIC, "planted")
     return patch.object(residency, "gate", lambda manifest, shared_before: shared)
 
 

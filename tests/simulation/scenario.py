@@ -25,7 +25,8 @@ from tests.simulation.writers import KBS
 
 SITES: Mapping[str, tuple[str, ...]] = {"alpha": KBS, "beta": KBS[:1]}
 """Each site with the kbs of the hub that it subscribes to."""
-MEMORY = Path("/dev/shm")  # noqa: S108  # Only where it is there: a state that is synced to a disk is slow.
+MEMORY = Path("/dev/shm")
+"""Where it is there: a state that is synced to a disk is slow."""
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def give_places_their_time() -> None:
         if getattr(module, "time", None) is time:
             module.time = PlacesTime  # type: ignore[attr-defined]
         if hasattr(module, "source_states"):
-            module.source_states = _no_sources
+            module.source_states = _no_sources  # type: ignore[attr-defined]
 
 
 async def _no_sources(bus: Bus, stream: str) -> list[object]:

@@ -1,7 +1,7 @@
 """The bus as a process sees it, over logs in memory: what `causeway.bus.Bus` promises, and no more.
 
 Each call takes turns with everything else that happens: it may be cut off before its effect, between effect and sync,
-or after the sync with the acknowledgement lost.
+or after the sync with the acknowledgement lost. A look at a subject waits for the sync of what was stored before.
 """
 
 import asyncio
@@ -17,6 +17,7 @@ from causeway.bus import BusError, Delivery, Endpoint, NotPublished, Position, P
 from causeway.proto import Message, encode, headers
 from tests.simulation.log import CompactedLog, Entry, WrongLastError
 from tests.simulation.observation import record
+from tests.simulation.virtual_loop import pause
 
 LogHandler = Callable[[list[Delivery]], Awaitable[None]]
 CREATED = 1
@@ -165,17 +166,20 @@ class SimulatedBus:
     async def last(self, stream: str, subject: str) -> Stored | None:
         """What the subject holds."""
         await self._turn(f"last {subject}")
+        self.server.sync(stream)
         return self._stored(self.server.logs[stream].last(subject), stream)
 
     async def last_many(self, stream: str, subjects: Iterable[str]) -> dict[str, Stored]:
         """What each subject holds, if anything."""
         await self._turn("last_many")
+        self.server.sync(stream)
         found = {subject: self._stored(self.server.logs[stream].last(subject), stream) for subject in subjects}
         return {subject: stored for subject, stored in found.items() if stored is not None}
 
     async def exists_many(self, stream: str, subjects: Iterable[str]) -> set[str]:
         """Those subjects that hold something."""
         await self._turn("exists_many")
+        self.server.sync(stream)
         return {subject for subject in subjects if self.server.logs[stream].last(subject)}
 
     async def last_seq(self, stream: str) -> int:
@@ -220,7 +224,7 @@ class SimulatedBus:
                 await self._follow(followed, stream, filters, handler, batch_max)
             except BusError:
                 followed.caught_up.clear()
-                await asyncio.sleep(FOLLOW_AGAIN_S)
+                await pause(FOLLOW_AGAIN_S)
 
     async def _begin(
         self, stream: str, asked: Position, on_reset: Callable[[Position], Awaitable[None]] | None

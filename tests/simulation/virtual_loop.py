@@ -24,7 +24,7 @@ class _World:
 
 
 class VirtualLoop(asyncio.BaseEventLoop):
-    """`on_idle(wait_s)` makes something ready, moves `now_s`, or stops the loop. wait_s: until the next timer, if any."""
+    """`on_idle` makes something ready, moves `now_s`, or stops the loop. It hears the seconds until the next timer."""
 
     def __init__(self, on_idle: Callable[[float | None], None], defer: Defer) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
                 return
             try:
                 future.set_result(func(*args))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # The outermost of a thread: whoever waits gets it.
                 future.set_exception(error)
 
         self._defer(work)
@@ -57,3 +57,16 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def _write_to_self(self) -> None:
         """Nobody sleeps."""
+
+
+async def pause(seconds: float) -> None:
+    """Some seconds of the world's time."""
+    loop = asyncio.get_running_loop()
+    over: asyncio.Future[None] = loop.create_future()
+    loop.call_later(seconds, _end, over)
+    await over
+
+
+def _end(pause: asyncio.Future[None]) -> None:
+    if not pause.done():
+        pause.set_result(None)

@@ -8,6 +8,7 @@ from causeway.bus import BusError, Caller, Endpoint, RequestTimeout
 from causeway.proto import Message
 from causeway.proto.subjects import HUB
 from tests.simulation.simulated_bus import matches
+from tests.simulation.virtual_loop import pause
 
 if TYPE_CHECKING:
     from tests.simulation.world import Process, World
@@ -31,7 +32,7 @@ class Wire:
         """
         endpoint = self._endpoint(subject)
         if endpoint is None or not self._carries(place):
-            await asyncio.sleep(TIMEOUT_S)
+            await pause(TIMEOUT_S)
             raise RequestTimeout(subject)
         task = self._answer(endpoint, subject, message)
         done, _ = await asyncio.wait({task}, timeout=TIMEOUT_S)

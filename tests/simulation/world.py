@@ -16,8 +16,8 @@ from tests.simulation.log import CompactedLog
 from tests.simulation.observation import Observer, Violation, records
 from tests.simulation.simulated_bus import Gone, Server, SimulatedBus
 from tests.simulation.trace import Trace
-from tests.simulation.wire import Wire
 from tests.simulation.virtual_loop import VirtualLoop
+from tests.simulation.wire import Wire
 from tests.simulation.writers import Desk
 
 EPOCH_MS = 1_700_000_000_000
@@ -137,7 +137,7 @@ class World:
     def __post_init__(self) -> None:
         self.random = Random(self.seed)
         self.loop = VirtualLoop(self.idle, self._defer)
-        self.loop.set_task_factory(_task_of_process)
+        self.loop.set_task_factory(_task_of_process)  # type: ignore[arg-type]
         self.observer.broken = self.fail
         self.wire = Wire(self)
 
@@ -176,7 +176,7 @@ class World:
         if process is None:
             work()
         else:
-            run = partial(contextvars.copy_context().run, work)
+            run = partial(_in_context, contextvars.copy_context(), work)
             self.pending.append(Pending(process, "work of a thread", run, lambda _: run()))
 
     def fail(self, violation: Violation, cause: BaseException | None = None) -> None:
@@ -381,3 +381,7 @@ def _task_of_process(
         process.tasks.add(task)
         task.add_done_callback(process.ended)
     return task
+
+
+def _in_context(context: contextvars.Context, work: Callable[[], None]) -> None:
+    context.run(work)
