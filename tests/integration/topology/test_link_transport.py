@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from nats.aio.msg import Msg
 
-from causeway.bus import Bus, leaf_links
+from causeway.bus import Bus, ConfigurationRefused, leaf_links, reload_servers
 from causeway.topology import pki
 from causeway.topology.description import Fleet, Site
 from causeway.topology.hub_config import ACCOUNTS_FILE, HubServer, render_accounts, render_hub_config
@@ -63,6 +63,38 @@ async def test_who_has_no_certificate_of_the_fleet_is_not_even_greeted(tmp_path:
             files = write_certificate(tmp_path, other, made)
             context.load_cert_chain(files.certificate, files.key)
         assert await greeting(fleet.fleet.hub.ports.leaf, context) == b""
+
+
+async def test_a_renewed_certificate_is_taken_while_the_links_stand(tmp_path: Path) -> None:
+    async with linked(tmp_path, sites=("a",), tls=True) as fleet, fleet.bus("hub") as hub:
+        assert fleet.authority is not None
+        before = (await fleet.until_linked("a"))["id"]
+        shown = await certificate_shown(fleet)
+        renewed = pki.server_certificate(fleet.authority, ("127.0.0.1",), now=datetime.now(UTC))
+        write_certificate(tmp_path / "hub", fleet.authority, renewed)
+        await reload_servers(hub)
+        assert await certificate_shown(fleet) == ssl.PEM_cert_to_DER_cert(renewed.certificate.decode()) != shown
+        assert (await fleet.until_linked("a"))["id"] == before
+
+
+async def certificate_shown(fleet: LinkedServers) -> bytes:
+    """The certificate that the hub shows to a site that connects now."""
+    folder = fleet.places["a"].folder
+    context = ssl.create_default_context(cafile=str(folder / "ca.crt"))
+    context.load_cert_chain(str(folder / "tls.crt"), str(folder / "tls.key"))
+    _, writer = await asyncio.open_connection("127.0.0.1", fleet.fleet.hub.ports.leaf, ssl=context)
+    shown = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.close()
+    return bytes(shown)
+
+
+async def test_accounts_that_can_not_be_read_change_nothing(tmp_path: Path) -> None:
+    async with linked(tmp_path, sites=("a",)) as fleet, fleet.bus("a", "link") as a, fleet.bus("hub") as hub:
+        (fleet.places["hub"].folder / ACCOUNTS_FILE).write_text("accounts { HUB { users: [")
+        with pytest.raises(ConfigurationRefused):
+            await reload_servers(hub)
+        await share(a, "a", 3)
+        await until_holds(hub, 3)
 
 
 async def greeting(port: int, context: ssl.SSLContext) -> bytes:

@@ -6,6 +6,7 @@ from causeway.bus.delivery import Ack, Dead, Delivery, Outcome, PubAck, Retry, S
 from causeway.bus.errors import (
     AccessRefused,
     BusError,
+    ConfigurationRefused,
     DeclareRefused,
     NoResponders,
     NotConnected,
@@ -45,6 +46,7 @@ __all__ = [
     "BusError",
     "BusSettings",
     "Caller",
+    "ConfigurationRefused",
     "Consumption",
     "Dead",
     "DeclareRefused",

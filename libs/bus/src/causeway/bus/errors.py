@@ -8,6 +8,7 @@ BusError
 ├── PayloadTooLarge
 ├── WrongStorageKey         nothing was declared, nothing was touched
 ├── DeclareRefused
+├── ConfigurationRefused    the server goes on with what it had
 ├── ObjectError
 │   ├── ObjectMissing
 │   ├── ObjectTooLarge
@@ -63,6 +64,10 @@ class WrongStorageKey(BusError):
 class DeclareRefused(BusError):
     """The server refused a stream as it is declared: give JetStream a larger max_file_store, or mend the limit named
     here. What existed before is unchanged."""
+
+
+class ConfigurationRefused(BusError):
+    """The server can not use its configuration files, and goes on with those that it had: mend what is named here."""
 
 
 class ObjectError(BusError):

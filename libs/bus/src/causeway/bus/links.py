@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import nats.errors
 
-from causeway.bus.errors import DeclareRefused, NoResponders
+from causeway.bus.errors import ConfigurationRefused, NoResponders
 
 if TYPE_CHECKING:
     from causeway.bus.bus import Bus
@@ -100,12 +100,12 @@ async def reload_servers(bus: "Bus") -> None:
     """Have every server of the hub read its configuration files again. No good connection ends.
 
     Raises:
-        NoResponders: this account may not ask: it is not that of a hub. DeclareRefused: a server can not use the files
-        and goes on with what it had.
+        NoResponders: this account may not ask: it is not that of a hub. ConfigurationRefused: a server can not use the
+        files.
     """
     for page in await _pages(bus):
         for _ in range(RELOADS):
             subject = f"$SYS.REQ.SERVER.{page['server_id']}.RELOAD"
             reply = json.loads((await bus.client.request(subject, b"{}", timeout=RELOAD_S)).data)
             if "error" in reply:
-                raise DeclareRefused(f"configuration of the server: {reply['error'].get('description', '')}")
+                raise ConfigurationRefused(str(reply["error"].get("description", "")))
