@@ -1,8 +1,11 @@
 """Documents move to the names of a new embedding space over a real server, without being parsed or embedded again."""
 
+import asyncio
 import random
+import threading
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from causeway.bus import Bus, BusSettings, NotPublished, PubAck
 from causeway.bus.streams import declare
+from causeway.edge_inference.knowledge_index import KnowledgeIndexes
 from causeway.ingestor.chunking import embed_text
 from causeway.ingestor.renaming import Renaming, SpacesLog
 from causeway.ingestor.revision import Naming
@@ -163,22 +167,40 @@ async def test_a_newer_revision_is_never_overwritten(nats_server: NatsServer, bu
 
 
 async def test_while_documents_are_renamed_every_question_is_answered_from_all_of_them(
-    nats_server: NatsServer, bus: Bus, tmp_path: Path
+    nats_server: NatsServer, bus: Bus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await embedded(nats_server, bus, 11)
     async with replica(nats_server, tmp_path / "new", NextEncoder(), complete=True) as new:
         await serves(new)
-        dice = random.Random(3)
-        while True:
-            number = dice.randrange(10)
-            assert set(await dense(bus, number)) <= {f"d{number}", f"d{(number - 1) % 10}"}
-            try:
-                if await renaming(FailingLog(bus, 9)).once() == 0:
-                    break
-            except NotPublished:
-                continue
+        slow_down(new.replica.indexes, monkeypatch)
+        before = [await dense(bus, number) for number in range(10)]
+        work = asyncio.create_task(until_renamed(bus))
+        while not work.done():
+            for number in range(10):
+                assert set(await dense(bus, number)) <= {f"d{number}", f"d{(number - 1) % 10}"}
+        await work
         await until(lambda: new.follower.lag == 0 and new.replica.vault.counts() == (11, 10))
         assert new.replica.indexes.lacking == 0
         await bus.purge("VECTORS", subjects.VECTOR.at("*"))
-        for number in range(10):
-            assert set(await dense(bus, number)) <= {f"d{number}", f"d{(number - 1) % 10}"}
+        assert [len(await dense(bus, number)) for number in range(10)] == [len(found) for found in before]
+
+
+def slow_down(indexes: KnowledgeIndexes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let some time pass between each commit of the vault and the index that follows it."""
+    follow, never = indexes.follow, threading.Event()
+
+    def later(*arguments: Any) -> None:
+        never.wait(0.05)
+        follow(*arguments)
+
+    monkeypatch.setattr(indexes, "follow", later)
+
+
+async def until_renamed(bus: Bus) -> None:
+    """Rename a document or two at a time, killed each time in the middle of the next."""
+    while True:
+        try:
+            if await renaming(FailingLog(bus, 9)).once() == 0:
+                return
+        except NotPublished:
+            continue
