@@ -56,8 +56,15 @@ def build(settings: Settings) -> Body:
                 await stack.enter_async_context(bus)
             await (_hub if settings.role == "hub" else _site)(settings, sync, stack, registry)
             stack.push_async_callback(sync.stop)
-            await sync.start()
-            await stop.wait()
+            stopped = asyncio.create_task(stop.wait())
+            starting = asyncio.create_task(sync.start())
+            # It may wait for streams that the operator has yet to declare.
+            await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if stop.is_set():
+                starting.cancel()
+                return
+            await starting
+            await stopped
 
     return body
 

@@ -24,6 +24,7 @@ KNOWLEDGE = subjects.KNOWLEDGE_CHUNK.stream
 INBOX = streams.INBOX.name
 DOCUMENTS_AT_ONCE = 32
 CONTENDED_TRIES_MAX = 3
+RECENT_MS = 15_000
 Chunk = tuple[bytes, bytes]
 """Chunk id and content hash."""
 
@@ -82,11 +83,14 @@ class Applying:
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
     _just_put: set[ChunkName] = field(default_factory=set)
     _put_before: set[ChunkName] = field(default_factory=set)
+    _put_at_ms: int = 0
 
     async def put_chunks(self, chunks: Sequence[ChunkCame]) -> None:
         """Write chunks; the last of equal ones stays."""
         # Those of the last two batches need no look: a chunk is swept a minute after it was let go, at the earliest.
-        self._put_before, self._just_put = self._just_put, set()
+        recent = self.now_ms() - self._put_at_ms <= RECENT_MS
+        self._put_before, self._just_put = (self._just_put if recent else set()), set()
+        self._put_at_ms = self.now_ms()
         await self._put(chunks)
 
     async def _put(self, chunks: Sequence[ChunkCame]) -> None:
@@ -183,7 +187,8 @@ class Applying:
     async def _ensure_chunks(
         self, document: DocumentCame, manifest: Manifest, standing: Stored | None, chunk_of: Mapping[int, Chunk]
     ) -> None:
-        """All chunks stand in KNOWLEDGE. What the standing manifest names is there; the rest is looked for."""
+        """All chunks stand in KNOWLEDGE: those that the standing manifest names do. The rest is written again, past
+        any purge that is about to drop it."""
         origin, kb = document.came.origin, manifest.kb
         vouched = {place.chunk_id for place in _manifest(standing).places} if standing else set()
         doubtful = {
@@ -193,15 +198,15 @@ class Applying:
             and (origin, kb, chunk_id) not in self._just_put
             and (origin, kb, chunk_id) not in self._put_before
         }
-        names = {number: subjects.KNOWLEDGE_CHUNK.at(origin, kb, chunk.hex()) for number, chunk in doubtful.items()}
-        there = await self.knowledge.exists_many(KNOWLEDGE, names.values()) if names else set()
-        swept = [number for number, name in names.items() if name not in there]
-        if not swept:
+        if not doubtful:
             return
-        fetched = await self._fetch(origin, kb, swept)
+        fetched = await self._fetch(origin, kb, doubtful)
         await self._put(fetched)
-        if len(fetched) < len(swept):
-            raise MissingChunksError(sorted(set(swept) - {each.number for each in fetched}))
+        absent = doubtful.keys() - {each.number for each in fetched}
+        names = {number: subjects.KNOWLEDGE_CHUNK.at(origin, kb, doubtful[number].hex()) for number in absent}
+        there = await self.knowledge.exists_many(KNOWLEDGE, names.values()) if names else set()
+        if missing := sorted(number for number, name in names.items() if name not in there):
+            raise MissingChunksError(missing)
 
     async def _publish(self, document: DocumentCame, manifest: Manifest, standing_seq: int) -> None:
         revised = DocumentRevised(manifest=manifest, stamp=document.shared.stamp)

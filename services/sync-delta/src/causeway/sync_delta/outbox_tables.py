@@ -364,6 +364,16 @@ class Outbox:
         ).fetchone()
         return Flight(messages=int(count), bytes=int(size), since_ms=int(since_ms or 0))
 
+    def last_seq(self) -> int:
+        """The last sequence of OUTBOX that this state knows of."""
+        query = "SELECT max(outbox_seq) FROM (SELECT outbox_seq FROM number UNION ALL SELECT outbox_seq FROM shared)"
+        return int(self._database.execute(query).fetchone()[0] or 0)
+
+    def clear(self) -> None:
+        """Nothing is shared, nothing waits; the ledger and the numbering go on."""
+        for table in ("number", "shared", "queue", "intent"):
+            self._database.execute(f"DELETE FROM {table}")  # noqa: S608  # One of these four.
+
     def line_last(self) -> ledger.Line | None:
         """The last line of the egress ledger."""
         row = self._database.execute("SELECT line FROM ledger ORDER BY number DESC LIMIT 1").fetchone()

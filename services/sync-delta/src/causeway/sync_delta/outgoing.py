@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from causeway.bus import Delivery, Position
-from causeway.merge import Version, tick
+from causeway.merge import Version
 from causeway.proto import subjects
 from causeway.proto.chunks import Manifest
 from causeway.proto.identity import document_key
@@ -22,7 +22,7 @@ from causeway.sync_delta.metrics import Metrics
 from causeway.sync_delta.outbox_tables import Decided
 from causeway.sync_delta.residency import Action, Decision
 from causeway.sync_delta.state import State, Tables
-from causeway.sync_delta.versions import Heard, fold, stamp_of
+from causeway.sync_delta.versions import Heard, fold, retraction_of, stamp_of
 
 CHUNK_BYTES_GUESS = 1_200
 """What a chunk takes in the outbox, before it has been encoded: only the order of the queue depends on it."""
@@ -100,14 +100,9 @@ class Outgoing:
         now_ms = time.time_ns() // 1_000_000
         decision = Decision(Action.RETRACT, manifest.residency, WITHDRAWN)
 
-        def act(tables: Tables) -> None:
-            clock = tick(tables.marks.clock, now_ms, self._place)
-            tables.marks.clock = clock
-            stamp = Stamp(wall_ms=clock.wall_ms, counter=clock.counter, origin=self._place, repair=repair + 1)
-            decided = Decided(manifest=residency.leaving(manifest, decision), stamp=stamp, decision=decision)
-            self._enqueue(tables, decided, edit=True, now_ms=now_ms)
-
-        await self._state.write(act)
+        stamp = Stamp(wall_ms=0, counter=0, origin=self._place, repair=repair + 1)
+        decided = Decided(manifest=residency.leaving(manifest, decision), stamp=stamp, decision=decision)
+        await self._state.write(lambda tables: self._enqueue(tables, decided, edit=True, now_ms=now_ms))
         self._woken()
 
     def _resend_one(self, tables: Tables, manifest: Manifest, chunks_too: bool, now_ms: int) -> bool:
@@ -122,7 +117,7 @@ class Outgoing:
         repair = shared.repair + 1 if shared is not None and shared.revision == manifest.revision else 0
         decided = Decided(
             manifest=residency.leaving(manifest, decision),
-            stamp=stamp_of(version, repair),
+            stamp=_stamp(version, decision, repair),
             decision=decision,
             again=chunks_too,
         )
@@ -163,7 +158,7 @@ class Outgoing:
             return decision
         # The same revision with other content: it was embedded again for another model.
         repair = shared.repair + 1 if shared is not None and same else 0
-        decided = Decided(manifest=leaving, stamp=stamp_of(version, repair), decision=decision)
+        decided = Decided(manifest=leaving, stamp=_stamp(version, decision, repair), decision=decision)
         self._enqueue(tables, decided, edit=live, now_ms=now_ms)
         return decision
 
@@ -177,6 +172,10 @@ class Outgoing:
         if not edit and tables.outbox.queued_at_least(window.Class.INTERACTIVE, BURST_DOCUMENTS):
             class_ = window.Class.BULK
         tables.outbox.enqueue(decided, class_, now_ms, chunks_new, bytes_out)
+
+
+def _stamp(version: Version, decision: Decision, repair: int) -> Stamp:
+    return retraction_of(version, repair) if decision.action is Action.RETRACT else stamp_of(version, repair)
 
 
 def manifest_hash(manifest: Manifest) -> bytes:

@@ -23,6 +23,9 @@ class Log(Protocol):
     ) -> AsyncGenerator[Delivery, None]:
         """What is there now, in order."""
 
+    async def last_seq(self, stream: str) -> int:
+        """The last sequence of a stream."""
+
     async def last_many(self, stream: str, wanted: Iterable[str]) -> dict[str, Stored]:
         """The newest message of each subject that has one."""
 

@@ -14,6 +14,8 @@ from causeway.sync_delta.encoding import UnsharableChunkError
 from causeway.sync_delta.encoding import encode as encode_chunk
 from causeway.sync_delta.outbox_tables import Intent
 
+NUMBER_BYTES = 9
+"""Of a number in msgpack, at most."""
 ChunkKey = tuple[str, bytes]
 """Kb and chunk id."""
 
@@ -55,13 +57,18 @@ class Publication:
         return self.document.size_bytes + sum(chunk.size_bytes for chunk in self.chunks)
 
 
-def prepared(chunks: Mapping[ChunkKey, ChunkEmbedded]) -> tuple[dict[ChunkKey, Prepared], dict[ChunkKey, str]]:
+def prepared(
+    chunks: Mapping[ChunkKey, ChunkEmbedded], bytes_max: int
+) -> tuple[dict[ChunkKey, Prepared], dict[ChunkKey, str]]:
     """The chunks that can be sent, and why the others can not."""
     able: dict[ChunkKey, Prepared] = {}
     unable: dict[ChunkKey, str] = {}
     for key, chunk in chunks.items():
         try:
-            able[key] = Prepared(shared=encode_chunk(chunk, 0), content_hash=content_hash(chunk))
+            shared = encode_chunk(chunk, 0)
+            if len(encode(shared)) + NUMBER_BYTES > bytes_max:
+                raise UnsharableChunkError(f"chunk {chunk.chunk_id.hex()} is larger than a message of the link")
+            able[key] = Prepared(shared=shared, content_hash=content_hash(chunk))
         except UnsharableChunkError as error:
             unable[key] = str(error)
     return able, unable

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from causeway.bus import Position
 from causeway.merge import Timestamp, witness
 from causeway.proto import encode, streams, subjects
 from causeway.proto.identity import document_key
@@ -34,12 +35,14 @@ class Found:
 
 
 async def rebuild(state: State, outbox: Log, place: str, chunk_key: bytes, now_ms: int) -> None:
-    """Fill a state that is fresh; one that is not stays as it is. May be begun again when it was cut off.
+    """Fill a state that is fresh, or whose OUTBOX was made anew or has lost its end; another one stays as it is.
 
-    The ledger begins anew: what it said is not in OUTBOX.
+    May be begun again when it was cut off. The ledger of a fresh state begins anew: what it said is not in OUTBOX.
     """
-    if not state.fresh:
+    last_seq = await outbox.last_seq(streams.outbox(place).name)
+    if not state.fresh and await state.read(lambda tables: tables.outbox.last_seq()) <= last_seq:
         return
+    await state.write(_forget)
     found = await _read(outbox, place)
     chunks = [each for each in found if isinstance(each.message, ChunkShared)]
     documents = [each for each in found if isinstance(each.message, DocumentShared)]
@@ -53,6 +56,12 @@ async def rebuild(state: State, outbox: Log, place: str, chunk_key: bytes, now_m
     await state.settle()
     if found:
         _log.warning("the state was lost and is filled again from OUTBOX", extra={"documents": len(documents)})
+
+
+def _forget(tables: Tables) -> None:
+    """What OUTBOX does not hold any more is not shared any more: everything is decided anew."""
+    tables.outbox.clear()
+    tables.marks.knowledge = Position()
 
 
 async def _read(outbox: Log, place: str) -> list[Found]:
@@ -90,7 +99,9 @@ def _put_documents(tables: Tables, found: list[Found], chunk_key: bytes) -> None
         stamp = shared.stamp
         version = version_of(stamp, shared.manifest)
         name = document_key(chunk_key, shared.manifest.kb, shared.manifest.document_id)
-        tables.versions.put(name, replace(version, repair=0), shared.manifest.document_key)
+        # A retraction says nothing of the version that stands here.
+        if stamp.wall_ms:
+            tables.versions.put(name, replace(version, repair=0), shared.manifest.document_key)
         clock = witness(clock, Timestamp(stamp.wall_ms, stamp.counter, stamp.origin))
         _put_document(tables, shared, each)
     tables.marks.clock = clock

@@ -29,6 +29,8 @@ from causeway.sync_delta.state import State, Tables
 KNOWLEDGE = subjects.KNOWLEDGE_CHUNK.stream
 RETRY_S = (0.2, 1.0, 5.0, 15.0)
 PUT_OFF_MS = 2_000
+PUT_OFF_MS_MAX = 600_000
+HEADER_BYTES_RESERVED = 4_096
 IDLE_S = 2.0
 PURGES_AT_ONCE = 16
 _log = logging.getLogger(__name__)
@@ -91,11 +93,12 @@ class Sending:
         turns = await self.state.read(self._turns)
         if not turns:
             return False
-        chunks = await self._read({key for turn in turns for key in turn.needs})
-        lacking = [turn for turn in turns if any(key not in chunks for key in turn.needs)]
-        if lacking:
-            await self._put_off(lacking)
-        ready = [turn for turn in turns if turn not in lacking]
+        chunks, unable = await self._read({key for turn in turns for key in turn.needs})
+        never = [turn for turn in turns if any(key in unable for key in turn.needs)]
+        later = [turn for turn in turns if turn not in never and any(key not in chunks for key in turn.needs)]
+        if never or later:
+            await self._set_aside(never, later)
+        ready = [turn for turn in turns if turn not in never and turn not in later]
         # Whatever fails from here on, what has begun is finished first.
         self.unfinished = True
         publications = await self.state.write(lambda tables: self._begin(tables, ready, chunks))
@@ -120,27 +123,36 @@ class Sending:
             self.flow.debt_bytes = choice.debt_bytes
         return turns
 
-    async def _read(self, wanted: Iterable[ChunkKey]) -> dict[ChunkKey, Prepared]:
-        """The chunks as they would be sent, as far as KNOWLEDGE has them and they can be."""
+    async def _read(self, wanted: Iterable[ChunkKey]) -> tuple[dict[ChunkKey, Prepared], dict[ChunkKey, str]]:
+        """The chunks as they would be sent, as far as KNOWLEDGE has them; and why others can not be."""
         names = {subjects.KNOWLEDGE_CHUNK.at(self.place, kb, chunk.hex()): (kb, chunk) for kb, chunk in wanted}
         stored = await self.knowledge.last_many(KNOWLEDGE, list(names)) if names else {}
         messages = {names[name]: each.message for name, each in stored.items()}
         chunks = {key: message for key, message in messages.items() if isinstance(message, ChunkEmbedded)}
-        able, unable = await asyncio.to_thread(prepared, chunks)
+        able, unable = await asyncio.to_thread(prepared, chunks, self._body_bytes_max)
         for reason in unable.values():
             _log.error("a chunk can not be shared, and so its document", extra={"reason": reason})
-        self.metrics.unsharable.inc(len(unable))
-        return able
+        return able, unable
 
-    async def _put_off(self, turns: Sequence[Turn]) -> None:
-        """Chunks that were swept belong to a revision that was replaced: the newer one takes its place here."""
-        until_ms = self.now_ms() + PUT_OFF_MS
-        self.metrics.postponed.inc(len(turns))
-        _log.warning("documents wait: chunks of them are not in KNOWLEDGE", extra={"documents": len(turns)})
+    @property
+    def _body_bytes_max(self) -> int:
+        return self.outbox.payload_bytes_max - HEADER_BYTES_RESERVED
+
+    async def _set_aside(self, never: Sequence[Turn], later: Sequence[Turn]) -> None:
+        """What can not be shared stays until its next revision. Chunks that are not there were swept with a revision
+        that was replaced: the newer one takes its place here."""
+        now_ms = self.now_ms()
+        self.metrics.unsharable.inc(len(never))
+        self.metrics.postponed.inc(len(later))
+        if later:
+            _log.warning("documents wait: chunks of them are not in KNOWLEDGE", extra={"documents": len(later)})
 
         def act(tables: Tables) -> None:
-            for turn in turns:
-                tables.outbox.put_off(turn.queued, until_ms)
+            for turn in never:
+                tables.outbox.take(turn.queued)
+            for turn in later:
+                waited_ms = min(max(PUT_OFF_MS, now_ms - turn.queued.since_ms), PUT_OFF_MS_MAX)
+                tables.outbox.put_off(turn.queued, now_ms + waited_ms)
 
         await self.state.write(act)
 
@@ -157,10 +169,14 @@ class Sending:
         if any((manifest.kb, each.chunk_id) not in chunks for each in sharing.send) or not tables.outbox.take(queued):
             return None
         intent = _intent(queued, sharing, before.leftover if before else [])
+        whole = publication(self.place, intent, chunks)
+        if whole.document.size_bytes > self._body_bytes_max:
+            _log.error("a document is too large for a message of the link", extra={"bytes": whole.document.size_bytes})
+            self.metrics.unsharable.inc()
+            return None
         hashes = {each.chunk_id: chunks[manifest.kb, each.chunk_id].content_hash for each in sharing.send}
         tables.outbox.begin(intent, sharing, hashes)
         self._put_shared(tables, intent)
-        whole = publication(self.place, intent, chunks)
         self._append_line(tables, queued, whole)
         return whole
 
@@ -228,7 +244,7 @@ class Sending:
         """What a crash or a lost connection left between its numbers and its end."""
         for intent in await self.state.read(lambda tables: tables.outbox.intents()):
             kb = intent.manifest.kb
-            chunks = await self._read((kb, chunk_id) for _, chunk_id in intent.send)
+            chunks, _ = await self._read((kb, chunk_id) for _, chunk_id in intent.send)
             gone = await self._nowhere(kb, [n for n, chunk_id in intent.send if (kb, chunk_id) not in chunks])
             if gone:
                 await self._abandon(intent, gone)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from causeway.bus import Bus, BusError, Endpoint
+from causeway.bus import Bus, BusError, Endpoint, Following
 from causeway.proto import streams, subjects
 from causeway.proto.link import HubReport, LinkStatusAsked, SiteReport
 from causeway.sync_delta import outgoing, tombstones, window
@@ -68,6 +68,7 @@ class SyncDelta:
         self.app, self.link, self.state, self.metrics = app, link, state, metrics
         self.seams = Seams()
         self._key, self._limits = chunk_key, limits
+        self._followings: list[Following] = []
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self.peers = Peers(silence_s=limits.report_every_s * REPORTS_MISSED)
@@ -156,6 +157,7 @@ class SyncDelta:
             batch_max=self._limits.batch_messages_max,
             on_undecodable=self.incoming.bury,
         )
+        self._followings = [self.knowledge_following, self.inbox_following]
         self.outgoing.followed = lambda: self.knowledge_following.position
         self.incoming.followed = lambda: self.inbox_following.position
 
@@ -187,8 +189,8 @@ class SyncDelta:
         self._stop.set()
         for wake in (self.sending.wake, self.shadowing.wake, self.reporting.wake):
             wake.set()
-        for part in (self.knowledge_following, self.inbox_following):
-            await part.stop()
+        for following in self._followings:
+            await following.stop()
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=self.app.settings.drain_timeout_s)
             for task in late:
@@ -198,8 +200,9 @@ class SyncDelta:
         """Why it is not ready, or an empty string."""
         if not self.app.connected or not self.link.connected:
             return "not connected to NATS"
-        reasons = (self.knowledge_following.reason, self.inbox_following.reason)
-        return next((reason for reason in reasons if reason), "")
+        if not self._tasks:
+            return "waiting for the streams"
+        return next((following.reason for following in self._followings if following.reason), "")
 
     async def quiet(self) -> bool:
         """Whether everything decided has been applied on the other side, as far as is known here."""

@@ -88,6 +88,12 @@ def stamp_of(version: Version, repair: int) -> Stamp:
     )
 
 
+def retraction_of(version: Version, repair: int) -> Stamp:
+    """The stamp of a tombstone for what only stays here from now on: older than any version of another place, and it
+    has seen none, so that it hides nothing there."""
+    return Stamp(wall_ms=0, counter=0, origin=version.origin, seen={}, repair=repair)
+
+
 def shadows(versions: Versions, keys: Mapping[str, bytes], manifest: Manifest) -> dict[str, DocumentShadowed]:
     """What each origin's version should be in: the shadow of the winner, or (revision 0) none.
 
