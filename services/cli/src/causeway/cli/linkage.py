@@ -37,12 +37,13 @@ class Account:
 @dataclass(frozen=True, kw_only=True)
 class Linkage:
     """A place's side of its links. `files` are what the server reads, by path; `passwords` the files of those that it
-    takes from its environment, by variable."""
+    takes from its environment, by variable; `doors` are the ports that sites come in by."""
 
     linked: bool
     accounts: tuple[Account, ...]
     passwords: Mapping[str, Path]
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    doors: Mapping[str, int] = field(default_factory=dict)
     files: Callable[[SiteConfig], Mapping[Path, str]]
 
 
@@ -91,6 +92,11 @@ def hub_linkage(folder: SiteFolder, keys: SiteKeys, fleet: Fleet, rotate: bool) 
         linked=True,
         accounts=(hub_account(fleet, keys.password),),
         passwords={names.PASSWORD_VARIABLE: keys.password},
+        doors={
+            f"hub.ports.{name}": port
+            for name, port in (("leaf", fleet.hub.ports.leaf), ("websocket", fleet.hub.ports.websocket))
+            if port
+        },
         files=files,
     )
 

@@ -21,7 +21,7 @@ from causeway.cli.hub_folder import read_hub
 from causeway.cli.join_file import joined_site, keep_join_file
 from causeway.cli.keys import SiteKeys, key_check, make_missing, read_secret
 from causeway.cli.linkage import Linkage, hub_linkage, site_linkage
-from causeway.cli.ports import choose_ports
+from causeway.cli.ports import check_free, choose_ports
 from causeway.cli.process_spec import (
     Surroundings,
     base_specs,
@@ -135,6 +135,7 @@ def _prepare(config: SiteConfig, folder: SiteFolder, keys_made: KeysMade, start:
     )
     if start.join is not None:
         keep_join_file(start.join, folder)
+    check_free("0.0.0.0", linkage.doors, config.role)  # noqa: S104 - where sites come in.
     ports, metrics_ports = choose_ports(config.ports, processes_count(config, linkage.linked), config.role)
     folder.prepare()
     around = Surroundings(

@@ -2,6 +2,7 @@
 
 import errno
 import socket
+from collections.abc import Mapping
 from dataclasses import replace
 
 from causeway.cli.errors import UserError
@@ -9,6 +10,16 @@ from causeway.cli.site_config import PortsConfig, Role
 
 _LOOPBACK = "127.0.0.1"
 _WHERE = {Role.SITE: "site.yaml", Role.HUB: "fleet.yaml or hub.yaml"}
+
+
+def check_free(host: str, ports: Mapping[str, int], role: Role) -> None:
+    """Ports by the key that names them, which sites know and so can not be any others.
+
+    Raises:
+        UserError: one is taken.
+    """
+    for key, port in ports.items():
+        _hold(host, port, key, role).close()
 
 
 def choose_ports(wanted: PortsConfig, metrics_count: int, role: Role = Role.SITE) -> tuple[PortsConfig, list[int]]:
