@@ -22,7 +22,7 @@ TEST_ENVIRONMENT := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 RAYON_NUM_THREADS=1
 PYTEST := $(TEST_ENVIRONMENT) $(BIN)/pytest
 TEST_FOLDERS := $(wildcard tests/unit tests/contract tests/integration tests/simulation tests/e2e)
 
-.PHONY: help setup model lock schema check format lint types imports schema-check tidy deploy-check test test-slow test-llm sim bench demo up clean
+.PHONY: help setup model lock schema check format lint types imports schema-check tidy deploy-check test test-slow test-llm sim bench demo demo-hub up clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -112,6 +112,9 @@ bench: $(SETUP) ## latency, throughput and memory beside their bare parts, as ra
 
 demo: $(SETUP) ## start a site, publish the bundled documents, ask in two languages, cut the network, ask again
 	@$(BIN)/causeway demo
+
+demo-hub: $(SETUP) ## a hub and two sites: cut the links, edit and ask on both sides, heal, show what was replayed
+	@$(BIN)/causeway demo-hub
 
 up: $(SETUP) ## start a site and keep it running; Ctrl-C stops all of it
 	@$(BIN)/causeway up site

@@ -59,6 +59,7 @@ def _add_commands() -> None:
         dead_letters,
         declare,
         demo,
+        demo_hub,
         evaluate,
         fleet_sites,
         hub,
@@ -84,6 +85,7 @@ def _add_commands() -> None:
         model,
         evaluate,
         demo,
+        demo_hub,
         declare,
     ):
         module.register(app)
