@@ -181,6 +181,13 @@ async def test_while_documents_are_renamed_every_question_is_answered_from_all_o
         await work
         await until(lambda: new.follower.lag == 0 and new.replica.vault.counts() == (11, 10))
         assert new.replica.indexes.lacking == 0
+        names = {place.chunk_id.hex() for manifest in (await standing(bus)).values() for place in manifest.places}
+
+        async def dropped() -> bool:
+            chunks = bus.scan("KNOWLEDGE", [subjects.KNOWLEDGE_CHUNK.at("*")])
+            return {delivery.subject.rsplit(".", 1)[1] async for delivery in chunks} == names
+
+        await until_async(dropped)
         await bus.purge("VECTORS", subjects.VECTOR.at("*"))
         assert [len(await dense(bus, number)) for number in range(10)] == [len(found) for found in before]
 
