@@ -89,6 +89,25 @@ def test_a_wrong_storage_key_is_refused_and_the_right_one_still_has_everything(t
         assert "seven years" in str(ask(site, "How long is the warranty of the compressor?")["text"])
 
 
+def test_a_new_storage_key_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    documents = tmp_path / "documents"
+    documents.mkdir()
+    (documents / "heat-pump.md").write_text(WARRANTY, encoding="utf-8")
+    folder = tmp_path / "site"
+    with running_site(folder) as site:
+        site.run("publish", str(documents), "--kb", "docs")
+    key, old = folder / "keys" / "storage.key", tmp_path / "old.key"
+    key.rename(old)
+    key.write_text("k" + "0" * 64 + "\n")
+    key.chmod(0o600)
+    with running_site(folder, "--previous-storage-key", str(old)):
+        pass
+    with running_site(folder) as site:
+        assert "seven years" in str(ask(site, "How long is the warranty of the compressor?")["text"])
+    old.rename(key)
+    run_causeway("up", "site", "--data", str(folder), "--port", "0", code=2)
+
+
 def on_disk(store: Path) -> set[str]:
     return {str(path.relative_to(store)) for path in store.rglob("*") if path.is_file()}
 
