@@ -32,13 +32,12 @@ def key_of(place: str) -> bytes:
 
 
 @dataclass
-class RunningPlace:
-    """sync-delta of one place with its buses."""
+class PlaceLog:
+    """What is written and read at a place, whoever runs its sync-delta."""
 
     name: str
     app: Bus
     link: Bus
-    sync: SyncDelta
     revisions: dict[str, int] = field(default_factory=dict)
 
     async def write(
@@ -118,6 +117,13 @@ class RunningPlace:
         assert found is not None
         return found
 
+
+@dataclass(kw_only=True)
+class RunningPlace(PlaceLog):
+    """sync-delta of one place with its buses."""
+
+    sync: SyncDelta
+
     async def until_quiet(self, bound_s: float = BOUND_S) -> None:
         """Return once the hub has applied all that this site decided to share."""
         await until_async(self.sync.quiet, bound_s)
@@ -147,8 +153,15 @@ async def running(fleet: LinkedServers, place: str, folder: Path, limits: Limits
         sync = SyncDelta(place, app, link, state, key_of(place), limits, Metrics(CollectorRegistry()))
         try:
             await sync.start()
-            yield RunningPlace(place, app, link, sync)
+            yield RunningPlace(place, app, link, sync=sync)
         finally:
             async with asyncio.timeout(20):
                 await sync.stop()
             state.close()
+
+
+@asynccontextmanager
+async def writer(fleet: LinkedServers, place: str) -> AsyncIterator[PlaceLog]:
+    """The logs of a place whose sync-delta runs elsewhere."""
+    async with fleet.bus(place, service="writer") as app, fleet.bus(place, "link", service="writer") as link:
+        yield PlaceLog(place, app, link)

@@ -10,11 +10,10 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from causeway.bus import Bus, BusSettings, Endpoint
-from causeway.milvus.shelf import MilvusShelf
+from causeway.bus import Bus, BusSettings, Caller, Endpoint
 from causeway.proto import subjects
 from causeway.proto.identity import checked_key
-from causeway.proto.link import FetchArtifact, VerifyAsked
+from causeway.proto.link import FetchArtifact, LedgerAsked, Verified, VerifyAsked
 from causeway.runtime import StartRefused
 from causeway.runtime.exposition import Exposition
 from causeway.runtime.process import Body
@@ -25,11 +24,13 @@ from causeway.sync_delta.artifact_serving import ArtifactServing
 from causeway.sync_delta.artifact_store import ArtifactStore
 from causeway.sync_delta.artifacts import Artifacts, reported
 from causeway.sync_delta.comparing import Comparing
+from causeway.sync_delta.ledger_serving import LedgerServing
 from causeway.sync_delta.metrics import Metrics
 from causeway.sync_delta.schema import ForeignStateError
 from causeway.sync_delta.sending import Batch
 from causeway.sync_delta.service import SERVICE, Limits, Seams, SyncDelta
 from causeway.sync_delta.settings import Settings
+from causeway.sync_delta.shelf_damage import ShelfDamage
 from causeway.sync_delta.shelving import Shelving
 from causeway.sync_delta.state import State
 from causeway.sync_delta.verifying import Verifying
@@ -72,23 +73,26 @@ def build(settings: Settings) -> Body:
 async def _hub(settings: Settings, sync: SyncDelta, stack: AsyncExitStack, registry: CollectorRegistry) -> None:
     """Milvus, comparison and artifacts: what only the hub serves."""
     serving = ArtifactServing(bus=sync.app, folder=settings.state_dir / "artifacts")
-    endpoints = [
-        *Comparing(bus=sync.app).endpoints(),
-        Endpoint(
-            name="artifact",
-            subject=subjects.SYNC_ARTIFACT.at("*"),
-            handler=serving.piece,
-            request_type=FetchArtifact,
-        ),
-    ]
-    sync.seams = Seams(endpoints=endpoints)
-    if not settings.milvus_uri:
-        return
+    artifact = Endpoint(
+        name="artifact", subject=subjects.SYNC_ARTIFACT.at("*"), handler=serving.piece, request_type=FetchArtifact
+    )
+    comparing = Comparing(bus=sync.app)
+    if settings.milvus_uri:
+        shelving = _shelving(settings, sync, stack, registry)
+        comparing = Comparing(bus=sync.app, damage=ShelfDamage(shelving))
+    sync.seams = Seams(endpoints=[*comparing.endpoints(), artifact, _ledger(sync)])
+
+
+def _shelving(settings: Settings, sync: SyncDelta, stack: AsyncExitStack, registry: CollectorRegistry) -> Shelving:
+    # It brings pandas: a second and a hundred megabytes that a site shall not pay for.
+    from causeway.milvus.shelf import MilvusShelf
+
     token = settings.milvus_token_file.read_text(encoding="utf-8").strip() if settings.milvus_token_file else ""
     shelf = MilvusShelf(uri=settings.milvus_uri, token=token, timeout_s=settings.milvus_timeout_s)
     shelving = Shelving(sync.app, shelf, registry=registry, batch_messages_max=settings.milvus_batch_messages)
     stack.push_async_callback(shelf.close)
     stack.push_async_callback(shelving.stop)
+    return shelving
 
 
 async def _site(settings: Settings, sync: SyncDelta, stack: AsyncExitStack, registry: CollectorRegistry) -> None:
@@ -103,18 +107,20 @@ async def _site(settings: Settings, sync: SyncDelta, stack: AsyncExitStack, regi
         quiet=sync.quiet,
     )
 
-    async def verify(_: object, asked: VerifyAsked) -> object:
+    async def verify(_: Caller, asked: VerifyAsked) -> Verified:
         return await verifying.verify(asked)
 
     verified = Endpoint(
         name="verify",
         subject=subjects.LINK_VERIFY.at(settings.site),
-        handler=verify,  # type: ignore[arg-type]
+        handler=verify,
         request_type=VerifyAsked,
         concurrency_max=1,
         timeout_s=VERIFY_TIMEOUT_S,
     )
-    sync.seams = Seams(endpoints=[verified], verified=lambda: (verifying.last_unix_ms, verifying.last_equal))
+    sync.seams = Seams(
+        endpoints=[verified, _ledger(sync)], verified=lambda: (verifying.last_unix_ms, verifying.last_equal)
+    )
     if settings.artifacts_dir is not None:
         artifacts = Artifacts(
             link=sync.link,
@@ -130,6 +136,15 @@ async def _site(settings: Settings, sync: SyncDelta, stack: AsyncExitStack, regi
     if settings.verify_every_s > 0:
         task = asyncio.create_task(_verify_now_and_then(verifying, settings.verify_every_s), name="verify")
         stack.push_async_callback(_cancelled, task)
+
+
+def _ledger(sync: SyncDelta) -> Endpoint:
+    return Endpoint(
+        name="ledger",
+        subject=subjects.LINK_LEDGER.at(sync.place),
+        handler=LedgerServing(state=sync.state).lines,
+        request_type=LedgerAsked,
+    )
 
 
 async def _verify_now_and_then(verifying: Verifying, every_s: float) -> None:
