@@ -258,7 +258,7 @@ STATUS = Subject(
     pattern="site.{site}.status.{kb}.{key}",
     carries=(documents.DocumentStatus,),
     stream="STATUS",
-    producers=("ingestor", "embedder", "edge-inference"),
+    producers=("ingestor", "embedder", "edge-inference", "sync-delta"),
     consumers=("cli", "client"),
     summary="The steps of each document on its way to being searchable, the last few per document.",
 )
@@ -285,7 +285,7 @@ DEAD = Subject(
     pattern="site.{site}.dead.{key}",
     carries=(dead.DeadLetter,),
     stream="DEAD",
-    producers=("ingestor", "embedder", "edge-inference"),
+    producers=("ingestor", "embedder", "edge-inference", "sync-delta"),
     consumers=("cli",),
     summary="Messages that could not be processed; the last token is the service that gave up.",
 )
