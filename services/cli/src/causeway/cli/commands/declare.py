@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from causeway.bus import Bus
+from causeway.bus import Bus, reload_servers
 from causeway.cli.admission import admit
 from causeway.cli.connection import PasswordFile, SiteName, find_site
 from causeway.cli.console import STDOUT
@@ -102,6 +102,9 @@ async def _declare(
         try:
             async with asyncio.timeout(WAIT_S):
                 await bus.start()
+                if identity.site == HUB:
+                    # Its accounts may have changed since it was started.
+                    await reload_servers(bus)
                 await declare_account(bus, account, fresh)
         except TimeoutError as error:
             raise NoSiteError(f"nothing answers at {url}", "Is nats-server running there?") from error
