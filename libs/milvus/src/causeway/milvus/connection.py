@@ -25,6 +25,7 @@ from causeway.milvus.errors import ShelfError, ShelfRefused, ShelfUnavailable
 T = TypeVar("T")
 # 5 and 1100 to 1199 are illegal arguments: asking again changes nothing.
 _REFUSED_CODES = frozenset({5, *range(1100, 1200)})
+_NOT_CONNECTED = 2
 _REFUSED_STATUS = frozenset(
     {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.UNAUTHENTICATED}
 )
@@ -98,10 +99,16 @@ class Connection:
         """
         try:
             return act(self._connected())
-        except (MilvusException, grpc.RpcError, ConnectionError, ValueError) as error:
+        except (MilvusException, grpc.RpcError, ConnectionError) as error:
             # What the server itself answered says nothing against the connection.
-            if not isinstance(error, MilvusException) or error.code == 2 or isinstance(error.code, grpc.StatusCode):
+            code = getattr(error, "code", None)
+            if not isinstance(error, MilvusException) or code == _NOT_CONNECTED or isinstance(code, grpc.StatusCode):
                 self.close()
+            raise _in_our_words(error, self.uri) from error
+        except ValueError as error:
+            # Another thread has just closed the connection under this call.
+            if "closed" not in str(error).lower():
+                raise
             raise _in_our_words(error, self.uri) from error
 
     def close(self) -> None:

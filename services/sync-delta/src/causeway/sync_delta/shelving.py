@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from prometheus_client import CollectorRegistry
 
 from causeway.bus import Bus, Delivery, Position
-from causeway.milvus.errors import ShelfRefused, ShelfUnavailable
+from causeway.milvus.errors import ShelfError, ShelfRefused
 from causeway.milvus.port import Shelf
 from causeway.milvus.values import ShelfPosition, ShelvedChunk, ShelvedDocument
 from causeway.proto import subjects
@@ -146,7 +146,7 @@ class Shelving:
             position = await self._shelf.position()
             if position.clearing:
                 position = await self._clear(ShelfPosition())
-        except ShelfUnavailable as error:
+        except ShelfError as error:
             self._failed(error)
             raise
         return Position(seq=position.seq, stream_created=position.stream_created)
@@ -172,7 +172,7 @@ class Shelving:
                 await self._apply_or_part(came)
             created = self._follower.position.stream_created
             await self._shelf.put_position(ShelfPosition(seq=deliveries[-1].stream_seq, stream_created=created))
-        except ShelfUnavailable as error:
+        except ShelfError as error:
             self._failed(error)
             raise
         self.reason = ""
@@ -278,7 +278,7 @@ class Shelving:
                 await self._shelf.drop_space(model)
                 _log.info("an embedding space is empty and dropped", extra={"model": model})
 
-    def _failed(self, error: ShelfUnavailable) -> None:
+    def _failed(self, error: ShelfError) -> None:
         self._metrics.failures.inc()
         self.reason = str(error)
 
