@@ -216,6 +216,20 @@ def test_a_revision_that_is_put_again_took_effect_when_it_first_did(vault: Vault
     vault.verify()
 
 
+def test_a_document_that_is_published_again_unchanged_adds_nothing_to_its_history(vault: Vault) -> None:
+    for number in range(3, 40):
+        vault.apply(document("safe.md", [NEW, SHARED], number=number, seq=10 * number, at_ms=NOW_MS))
+    assert [(one.revision, one.seq, one.current) for one in log(vault)] == [(39, 7, True), (1, 3, False)]
+    assert texts(vault, "safe.md", 20) == texts(vault, "safe.md", 39) == [NEW, SHARED]
+    vault.apply(document("safe.md", ["Else."], number=50, seq=900, at_ms=NOW_MS))
+    sweep(vault)
+    assert [one.revision for one in log(vault)] == [50, 39, 1]
+    assert texts(vault, "safe.md", 20) == [NEW, SHARED]
+    with pytest.raises(ProblemReply):
+        texts(vault, "safe.md", 45)
+    vault.verify()
+
+
 def test_the_history_is_whole_from_where_the_end_of_the_log_was_first_reached(vault: Vault) -> None:
     assert HistoryReader(SITE, vault).log(HistoryAsked(kb=KB)).complete_from == 0
     vault.begin_history()

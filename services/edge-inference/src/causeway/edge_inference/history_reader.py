@@ -66,7 +66,7 @@ class _Life:
         return next((record for record in reversed(self.revisions) if record.position <= place), None)
 
     def numbered(self, revision: int) -> DocumentRecord | None:
-        return next((record for record in self.revisions if record.manifest.revision == revision), None)
+        return next((record for record in self.revisions if record.is_numbered(revision)), None)
 
 
 class HistoryReader:
@@ -201,8 +201,10 @@ def _chosen(lives: list[_Life], asked: RevisionAsked, state: State) -> DocumentR
     """Of several origins: the one that is searched, then that of this place, then the newest."""
     lives = sorted(lives, key=lambda life: (life.hidden, life.current.origin != "", -life.current.position))
     if asked.revision:
-        found = (life.numbered(asked.revision) for life in lives)
-    elif asked.at_seq:
+        # Numbers of two places may lie between each other: one that is the very number goes first.
+        said = [record for life in lives if (record := life.numbered(asked.revision)) is not None]
+        return next((record for record in said if record.manifest.revision == asked.revision), next(iter(said), None))
+    if asked.at_seq:
         found = (life.at(position(state.generation, asked.at_seq)) for life in lives)
     else:
         found = (life.current for life in lives)

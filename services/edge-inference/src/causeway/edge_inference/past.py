@@ -40,7 +40,7 @@ class Past:
     def revise(
         self, kb: int, held: DocumentRecord | None, new: DocumentRecord, named_now: set[bytes], now_ms: int
     ) -> None:
-        """`new` takes effect where `held` stood. Keeps that, as far as the rule says."""
+        """`new` takes effect where `held` stood. Keeps that, as far as the rule says, unless it is the same again."""
         manifest = new.manifest
         key = manifest.document_key
         self._met(kb, key, manifest.document_id)
@@ -49,7 +49,10 @@ class Past:
             (kb, key, manifest.revision, new.position, new.at_ms),
         )
         past = self.of(kb, key)
-        if held is not None and held.manifest.revision < manifest.revision:
+        if held is not None and new.is_numbered(held.manifest.revision):
+            if held.manifest.revision != manifest.revision:
+                self._untell(kb, key, [held])
+        elif held is not None:
             self._sql.execute(
                 "UPDATE moment SET until_ms = ? WHERE kb = ? AND document = ? AND revision = ?",
                 (new.at_ms, kb, key, held.manifest.revision),
@@ -110,11 +113,14 @@ class Past:
             self._rows.drop(Kind.HISTORY, kb, document)
         return kept
 
-    def _forget(self, kb: int, document: bytes, revisions: Sequence[PastRevision]) -> None:
+    def _untell(self, kb: int, document: bytes, records: Sequence[DocumentRecord]) -> None:
         self._sql.executemany(
             "DELETE FROM moment WHERE kb = ? AND document = ? AND revision = ?",
-            [(kb, document, revision.document.manifest.revision) for revision in revisions],
+            [(kb, document, record.manifest.revision) for record in records],
         )
+
+    def _forget(self, kb: int, document: bytes, revisions: Sequence[PastRevision]) -> None:
+        self._untell(kb, document, [revision.document for revision in revisions])
         self._sql.execute("UPDATE known SET pruned = 1 WHERE kb = ? AND document = ?", (kb, document))
 
     def _name_chunks(self, kb: int, document: bytes, past: Sequence[PastRevision], named_now: set[bytes]) -> None:

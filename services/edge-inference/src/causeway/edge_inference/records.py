@@ -72,8 +72,8 @@ class ChunkVectorRow(ChunkVector, frozen=True, kw_only=True, array_like=True):
 class DocumentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The sealed part of a document: its manifest, and where in which generation of the log that stood.
 
-    `first_position` and `at_ms` say where and when the revision took effect, if it has been put again since (0: it has
-    not). `origin` empty: this place.
+    Where the same has been put again since, `first_position` and `at_ms` say where and when it first took effect, and
+    `first_revision` under which number (0: it has not). `origin` empty: this place.
     """
 
     manifest: Manifest
@@ -82,11 +82,20 @@ class DocumentRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     origin: str = ""
     at_ms: int = 0
     first_position: int = 0
+    first_revision: int = 0
 
     @property
     def position(self) -> int:
         """Where it took effect in all logs that were ever followed."""
         return self.first_position or position(self.generation, self.seq)
+
+    def is_numbered(self, revision: int) -> bool:
+        """Whether this is the revision of that number, or says the same."""
+        return (self.first_revision or self.manifest.revision) <= revision <= self.manifest.revision
+
+    def says_the_same_as(self, manifest: Manifest) -> bool:
+        """Whether nothing but the number differs."""
+        return msgspec.structs.replace(manifest, revision=self.manifest.revision) == self.manifest
 
 
 class PastRevision(msgspec.Struct, frozen=True, kw_only=True):

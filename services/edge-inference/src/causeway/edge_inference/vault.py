@@ -320,7 +320,8 @@ class Vault:
         was_hidden = self._shadows.hides(kb, key)
         kind, other = (Kind.TOMBSTONE, Kind.DOCUMENT) if manifest.deleted else (Kind.DOCUMENT, Kind.TOMBSTONE)
         self._rows.drop(other, kb, key)
-        same = held if held is not None and held.manifest.revision == manifest.revision else None
+        again = held is not None and (held.manifest.revision == manifest.revision or held.says_the_same_as(manifest))
+        same = held if again else None
         record = DocumentRecord(
             manifest=manifest,
             seq=revision.seq,
@@ -328,6 +329,7 @@ class Vault:
             origin=revision.origin,
             at_ms=revision.at_ms if same is None else same.at_ms,
             first_position=0 if same is None else same.position,
+            first_revision=0 if same is None else same.first_revision or same.manifest.revision,
         )
         self._rows.put(Slot(kind, kb, key, manifest.revision), pack_document(record))
         change.revisions.append(manifest)
