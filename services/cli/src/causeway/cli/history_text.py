@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from difflib import unified_diff
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from causeway.proto.history import RevisionEntry, RevisionText
@@ -12,17 +13,18 @@ _STYLE = {"+": "green", "-": "red", "@": "cyan"}
 
 
 def log_table(entries: Sequence[RevisionEntry]) -> Table:
-    """A row for each revision."""
-    table = Table()
-    for column in ("epoch", "when", "revision"):
+    """A row for each revision; where there are several places, a column says whose it is."""
+    several = len({entry.origin for entry in entries}) > 1
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in ("epoch", "when", "revision", *(["from"] if several else [])):
         table.add_column(column, no_wrap=True)
-    for column in ("document", "what", "title"):
+    for column in ("document", "what"):
         table.add_column(column, overflow="fold")
-    table.add_column("chunks", justify="right")
     for entry in entries:
-        epoch = str(entry.seq) if entry.seq else "earlier log"
-        row = (epoch, _when(entry.at_unix_ms), str(entry.revision), name_of(entry), what_of(entry), entry.title)
-        table.add_row(*row, str(entry.chunks), style="" if entry.current else "dim")
+        epoch = str(entry.seq) if entry.seq else "before"
+        origin = [entry.origin] if several else []
+        row = (epoch, _when(entry.at_unix_ms), str(entry.revision), *origin, name_of(entry), what_of(entry))
+        table.add_row(*row, style="" if entry.current else "dim")
     return table
 
 
@@ -32,13 +34,13 @@ def name_of(entry: RevisionEntry) -> str:
 
 
 def what_of(entry: RevisionEntry) -> str:
-    """What the revision is, and whose it is."""
+    """What the revision is, and what it gives way to."""
     kind = "deleted" if entry.deleted else "current" if entry.current else "earlier"
     if entry.sibling_of:
         kind += f", sibling: {entry.sibling_of} stands"
     elif entry.shadowed_by:
         kind += f", replaced by {entry.shadowed_by}"
-    return f"{kind}, from {entry.origin}"
+    return kind
 
 
 def heading(revision: RevisionText) -> str:
@@ -73,4 +75,4 @@ def _lines(revision: RevisionText) -> list[str]:
 
 
 def _when(unix_ms: int) -> str:
-    return datetime.fromtimestamp(unix_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ") if unix_ms else "not known"
+    return datetime.fromtimestamp(unix_ms / 1000, UTC).strftime("%Y-%m-%d %H:%MZ") if unix_ms else "not known"
