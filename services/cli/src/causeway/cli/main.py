@@ -3,11 +3,10 @@
 import logging
 import sys
 
-import click
 import typer
 
 from causeway.bus import BusError
-from causeway.cli.console import STDERR, print_error
+from causeway.cli.console import print_error
 from causeway.cli.errors import UserError
 from causeway.cli.site_errors import explain
 from causeway.models import ModelError
@@ -32,12 +31,12 @@ def main() -> None:
     _add_commands()
     try:
         code = app(standalone_mode=False)
-    except click.exceptions.Abort:
-        sys.exit(EXIT_INTERRUPTED)
-    except click.ClickException as error:
-        error.show(STDERR.file)
+    except typer.TyperException as error:
+        # A group without a command has shown its help, and says nothing more.
+        if error.format_message():
+            print_error(_usage(error))
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except (typer.Abort, KeyboardInterrupt):
         sys.exit(EXIT_INTERRUPTED)
     except UserError as error:
         print_error(error)
@@ -49,6 +48,13 @@ def main() -> None:
         print_error(known)
         sys.exit(known.exit_code)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _usage(error: typer.TyperException) -> UserError:
+    """A wrong option or argument, with the command that says the right ones."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "causeway"
+    return UserError(error.format_message(), f"See `{command} --help`.")
 
 
 def _add_commands() -> None:

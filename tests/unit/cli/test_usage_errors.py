@@ -1,0 +1,29 @@
+"""What a person sees who types a command wrongly."""
+
+import sys
+
+import pytest
+
+from causeway.cli.main import main
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("status --bogus", "--bogus"),
+        ("hub init --wss-port 99999", "65535"),
+        ("site add", "name"),
+        ("site add a --link pigeon", "pigeon"),
+        ("bogus", "bogus"),
+    ],
+)
+def test_a_wrong_option_or_argument_is_named_without_a_traceback(
+    line: str, says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["causeway", *line.split()])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    shown = capsys.readouterr().err
+    assert says in shown.lower()
+    assert "--help" in shown
