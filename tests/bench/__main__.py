@@ -1,4 +1,4 @@
-"""`make bench`: starts a site of its own, measures, prints ratios, stops it."""
+"""`make bench`: starts a site of its own, measures, prints ratios, stops it; then a hub and a site for the link."""
 
 import argparse
 import asyncio
@@ -21,6 +21,7 @@ from causeway.proto.answers import Answer, Ask, Search, SearchResult
 from causeway.proto.documents import Document, DocumentStatus, Residency, State
 from tests.bench import corpus as corpora
 from tests.bench import floors
+from tests.bench.link import add_options, plan_of, run_link
 from tests.bench.table import FLOOR_RATIO_WORTH_A_PROFILE, Report, Row, percentile
 from tests.support.site import SiteUnderTest, running_site
 from tests.support.waiting import until_async
@@ -235,9 +236,8 @@ class Bench:
         )
 
 
-async def run(sizes: list[int], asks: int, documents: int, console: Console) -> Report:
-    """All measurements, one after the other."""
-    encoder = Encoder.load(embedding_folder(MODEL), threads=1)
+async def run_site(sizes: list[int], asks: int, documents: int, encoder: Encoder, console: Console) -> Report:
+    """All measurements of a site, one after the other."""
     with tempfile.TemporaryDirectory(prefix="causeway-bench-") as folder, running_site(Path(folder) / "site") as site:
         record = site.record
         settings = BusSettings(
@@ -264,11 +264,13 @@ def main() -> None:
     parser.add_argument("--asks", type=int, default=200, help="requests per measurement")
     parser.add_argument("--documents", type=int, default=300, help="documents to ingest")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    add_options(parser)
     options = parser.parse_args()
     console = Console(stderr=options.json)
-    report = asyncio.run(
-        run([int(size) for size in options.sizes.split(",")], options.asks, options.documents, console)
-    )
+    encoder = Encoder.load(embedding_folder(MODEL), threads=1)
+    sizes = [int(size) for size in options.sizes.split(",")]
+    report = asyncio.run(run_site(sizes, options.asks, options.documents, encoder, console))
+    asyncio.run(run_link(plan_of(options), report, console, encoder.encode_passages))
     if options.json:
         print(json.dumps(report.as_dict(), ensure_ascii=False, indent=1))
     else:

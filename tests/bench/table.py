@@ -1,5 +1,6 @@
 """Numbers with the floor that they are measured against in the same run."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,6 +38,9 @@ class Report:
 
     def add(self, row: Row) -> None:
         self.rows.append(row)
+
+    def extend(self, rows: Iterable[Row]) -> None:
+        self.rows.extend(rows)
 
     def show(self, console: Console) -> None:
         """A table for a person."""
