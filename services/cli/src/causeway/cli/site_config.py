@@ -184,4 +184,4 @@ def example_config(role: Role = Role.SITE) -> str:
     """The annotated example, in which every key has its default."""
     texts = files("causeway.cli")
     parts = (f"{role.value}.example.yaml", "place.example.yaml")
-    return "".join(texts.joinpath(part).read_text(encoding="utf-8") for part in parts)
+    return "\n".join(texts.joinpath(part).read_text(encoding="utf-8") for part in parts)
