@@ -105,30 +105,42 @@ def test_a_site_changes_its_model_while_it_is_asked_written_to_and_killed(site: 
     edited.write_text(text_of("pump", 78), encoding="utf-8")
     site.run("publish", str(tmp_path / "documents"), "--kb", "plant")
     assert "78 hours" in hours(site, "pump")
-
-
-def test_after_an_abort_nothing_is_left_of_the_other_space(site: SiteUnderTest) -> None:
-    site.run("kb", "reembed", "start", "--precision", "fp32")
-    wait_until(lambda: made(site), BOUND_S, "vectors of the new space")
-    site.run("kb", "reembed", "abort")
-    assert status(site)["phase"] == "steady"
-    assert status(site)["precision"] == "int8"
-    assert "re-embedder" not in site.pids()
-    assert json.loads((site.folder / "space.json").read_text())["next_model"] == ""
-    assert "13 hours" in hours(site, "crane")
-
-
-def test_a_site_that_was_killed_in_the_middle_goes_on(site: SiteUnderTest) -> None:
-    site.run("kb", "reembed", "start", "--precision", "fp32")
-    assert site.process is not None
-    site.process.kill()
-    site.process.wait()
-    site.start()
-    wait_until(lambda: made(site), BOUND_S, "vectors of the new space")
-    assert "is of multilingual-e5-small" not in site.output
-    site.run("kb", "reembed", "switch")
     site.stop()
     site.start()
     assert status(site)["precision"] == "fp32"
     assert "stays so until" in site.output, "the configuration still names the former model"
+    assert "78 hours" in hours(site, "pump")
+
+
+def test_a_site_that_is_killed_at_each_step_goes_on_and_an_abort_leaves_nothing(site: SiteUnderTest) -> None:
+    site.run("kb", "reembed", "start", "--precision", "fp32")
+    kill_and_start(site)
+    wait_until(lambda: made(site), BOUND_S, "vectors of the new space")
+    site.run("kb", "reembed", "abort")
+    assert status(site)["phase"] == "steady"
+    assert "re-embedder" not in site.pids()
+    assert json.loads((site.folder / "space.json").read_text())["next_model"] == ""
+    streams = {stream["name"]: stream for stream in site.run_json("status")["streams"]}
+    assert streams["VECTORS"]["messages"] == 0
+    assert not any(name.startswith("embedder-") for name in streams["KNOWLEDGE"]["pending"])
+    site.run("kb", "reembed", "start", "--precision", "fp32")
+    wait_until(lambda: made(site), BOUND_S, "vectors of the new space")
+    switch = threading.Thread(target=lambda: site.run("kb", "reembed", "switch", code=None))
+    switch.start()
+    wait_until(lambda: "edge-inference-next" in site.pids(), BOUND_S, "a replica of the new space")
+    kill_and_start(site)
+    switch.join()
     assert "13 hours" in hours(site, "crane")
+    if status(site)["phase"] == "embedding":
+        site.run("kb", "reembed", "switch")
+    wait_until(lambda: status(site)["phase"] == "steady", BOUND_S, "the old space to be dropped")
+    assert status(site)["precision"] == "fp32"
+    assert "13 hours" in hours(site, "crane")
+
+
+def kill_and_start(site: SiteUnderTest) -> None:
+    """End the supervisor, and so all of its processes, without a word; then start the place again."""
+    assert site.process is not None
+    site.process.kill()
+    site.process.wait()
+    site.start()

@@ -1,5 +1,6 @@
 """A second embedding space for tests, and a re-embedder that fills it over a real server."""
 
+import secrets
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -47,7 +48,7 @@ async def reembedder(server: NatsServer, site: str) -> AsyncIterator[NextEncoder
         bus.consume(
             subjects.KNOWLEDGE_CHUNK.stream,
             subjects.KNOWLEDGE_CHUNK.at("*"),
-            Reembedding(log=bus, encoding=encoding).handle,
+            Reembedding(log=bus, encoding=encoding, run=secrets.token_hex(8)).handle,
             message_types=subjects.KNOWLEDGE_CHUNK.carries,
             batch_max=16,
         )

@@ -1,5 +1,6 @@
 """Re-embedding against a real server: every chunk of KNOWLEDGE gets a vector of the new space, each exactly once."""
 
+import secrets
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -38,7 +39,7 @@ async def reembedder(server: NatsServer, crashes: int = 0) -> AsyncIterator[Coun
     limits = Limits(tokens_min=64, tokens_max=256, latency_ms_max=1_000)
     with ThreadPoolExecutor(1) as executor:
         encoding = Encoding(encoder=encoder, limits=limits, executor=executor, metrics=Metrics(CollectorRegistry()))
-        work, left = Reembedding(log=bus, encoding=encoding), [crashes]
+        work, left = Reembedding(log=bus, encoding=encoding, run=secrets.token_hex(8)), [crashes]
 
         async def handle(deliveries: Sequence[Delivery]) -> list[Outcome]:
             outcomes = await work.handle(deliveries)
@@ -96,3 +97,13 @@ async def test_what_was_embedded_before_a_crash_is_not_embedded_again(nats_serve
     async with reembedder(nats_server) as encoder:
         await vectors(log, 41)
         assert len(encoder.encoded) == 1, "its place in KNOWLEDGE is kept on the server"
+
+
+async def test_after_an_abort_the_same_chunks_are_embedded_once_more(nats_server: NatsServer, log: Bus) -> None:
+    await publish(log, *(chunk_entry(SITE, f"chunk {number}") for number in range(5)))
+    async with reembedder(nats_server):
+        await vectors(log, 5)
+    await log.broker.js.delete_consumer("KNOWLEDGE", durable_of(CountingEncoder.model_id))
+    await log.purge("VECTORS", subjects.VECTOR.at("*", space=SPACE))
+    async with reembedder(nats_server):
+        await vectors(log, 5)

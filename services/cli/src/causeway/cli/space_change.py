@@ -45,7 +45,7 @@ from causeway.proto import subjects
 from causeway.proto.answers import Problem
 from causeway.proto.space import SpaceAction, SpaceAsked, SpacePhase, SpaceStatus
 
-COMPLETE_TIMEOUT_S = 3_600.0
+COMPLETE_TIMEOUT_S = 1_800.0
 DRAIN_TIMEOUT_S = 60.0
 POLL_S = 0.5
 _log = logging.getLogger(__name__)

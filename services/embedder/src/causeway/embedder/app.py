@@ -1,6 +1,7 @@
 """The composition root: a bus, an encoder on one thread of its own, and the handler between them."""
 
 import asyncio
+import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -63,7 +64,7 @@ def _reembed(bus: Bus, encoding: Encoding, settings: Settings) -> None:
     bus.consume(
         subjects.KNOWLEDGE_CHUNK.stream,
         subjects.KNOWLEDGE_CHUNK.at("*"),
-        Reembedding(log=bus, encoding=encoding).handle,
+        Reembedding(log=bus, encoding=encoding, run=secrets.token_hex(8)).handle,
         message_types=subjects.KNOWLEDGE_CHUNK.carries,
         batch_max=settings.batch_messages_max,
         ack_wait_s=ACK_WAIT_S,

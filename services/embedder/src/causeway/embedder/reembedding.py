@@ -25,10 +25,15 @@ def durable_of(model_id: str) -> str:
 
 @dataclass(kw_only=True)
 class Reembedding:
-    """The handler of the chunks of KNOWLEDGE, those of other places included."""
+    """The handler of the chunks of KNOWLEDGE, those of other places included.
+
+    `run` tells this process from the one before: vectors may have been purged in between, and what is then published
+    once more must not be taken for a repetition.
+    """
 
     log: Log
     encoding: Encoding
+    run: str
 
     async def handle(self, deliveries: Sequence[Delivery]) -> list[Outcome]:
         """One outcome for all: a full VECTORS, or a server that is away, is waited for."""
@@ -60,7 +65,7 @@ class Reembedding:
         message = ChunkReembedded(
             kb=chunk.kb, chunk_id=chunk.chunk_id, model=encoder.model_id, dims=encoder.dims, vector_f16=vector_f16
         )
-        return subject, message, f"{subject}:{seq}"
+        return subject, message, f"{subject}:{seq}:{self.run}"
 
 
 def _wanted(deliveries: Sequence[Delivery], model_id: str) -> Wanted:

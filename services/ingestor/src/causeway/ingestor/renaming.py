@@ -99,7 +99,7 @@ class Renaming:
             await self._log.publish(
                 subjects.KNOWLEDGE_DOCUMENT.at(self._site, manifest.kb, key),
                 msgspec.structs.replace(revised, manifest=manifest),
-                msg_id=f"{manifest.kb}:{key}:{manifest.revision}:{self._space}",
+                msg_id=f"{manifest.kb}:{key}:{manifest.revision}:{self._space}:{seq}",
                 expected_last_subject_seq=seq,
             )
         return True

@@ -16,7 +16,8 @@ from causeway.cli.space_text import space_lines
 from causeway.proto import subjects
 from causeway.proto.space import SpaceAction, SpaceAsked, SpacePhase, SpaceStatus
 
-ASK_TIMEOUT_S = 120.0
+ACT_TIMEOUT_S = 120.0
+STATUS_TIMEOUT_S = 20.0
 POLL_S = 0.5
 
 Model = Annotated[str, typer.Option("--model", help="The registry's embedding model, or a folder's path.")]
@@ -75,8 +76,9 @@ async def _switch(address: Address) -> SpaceStatus:
 async def _ask(address: Address, asked: SpaceAsked) -> SpaceStatus:
     async with session(address) as client:
         subject = subjects.SPACE.at(client.site)
+        timeout_s = STATUS_TIMEOUT_S if asked.action is SpaceAction.STATUS else ACT_TIMEOUT_S
         try:
-            return await client.bus.request(subject, asked, SpaceStatus, ASK_TIMEOUT_S)
+            return await client.bus.request(subject, asked, SpaceStatus, timeout_s)
         except ProblemReply as error:
             raise UserError(error.problem.message, error.problem.mend) from error
 
