@@ -66,6 +66,10 @@ class NothingLost(Silent):
         here = self._now[record.place, record.kb, manifest.document_id]
         if record.origin == record.place:
             others = {origin: revision for origin, revision in here.items() if origin != record.origin}
+            # What a site only takes back from the hub replaces nothing there.
+            public = manifest.deleted or manifest.residency is Residency.PUBLIC
+            stays = record.origin != HUB and not public
+            others = {} if stays else others
             self._seen[record.origin, record.kb, manifest.document_id, manifest.revision] = others
         here[record.origin] = manifest.revision
 

@@ -24,7 +24,7 @@ EPOCH_MS = 1_700_000_000_000
 HOUR_S = 3_600.0
 LOST_ACKS = 0.005
 QUIET_STEPS_MAX = 60_000
-QUIET_S = 240.0
+QUIET_S = 150.0
 RESTART_S = 1.0
 
 RUNNING: contextvars.ContextVar["Process | None"] = contextvars.ContextVar("running", default=None)
