@@ -28,7 +28,9 @@ def resolve(versions: Versions) -> Resolution:
     highest = _highest_seen(versions.values())
     standing = [version for version in versions.values() if highest.get(version.origin, -1) < version.revision]
     # Each has been seen by another only where an origin lost its log and counts again: then clocks have to do.
-    standing = sorted(standing or versions.values(), key=lambda version: (version.written, version.origin), reverse=True)
+    standing = sorted(
+        standing or versions.values(), key=lambda version: (version.written, version.origin), reverse=True
+    )
     kept = {version.origin for version in standing}
     superseded = tuple(versions[origin] for origin in sorted(versions) if origin not in kept)
     return Resolution(standing[0] if standing else None, tuple(standing[1:]), superseded)
