@@ -89,7 +89,7 @@ class Comparing:
         )
 
     async def documents(self, caller: Caller, asked: link.FetchDocuments) -> AsyncIterator[Message]:
-        """The chunks, then the document, of each that is here, numbered from 0 within the reply."""
+        """The chunks, then the document, of each that is here, numbered from 1 within the reply."""
         origin = site_of(caller)
         wanted = [subjects.KNOWLEDGE_DOCUMENT.at(origin, asked.kb, key.hex()) for key in asked.document_keys]
         for stored in (await self.bus.last_many(_STREAM, wanted)).values():
@@ -103,7 +103,7 @@ class Comparing:
         ids = list(dict.fromkeys(place.chunk_id for place in manifest.places))
         names = {subjects.KNOWLEDGE_CHUNK.at(origin, manifest.kb, chunk_id.hex()): chunk_id for chunk_id in ids}
         stored = await self.bus.last_many(_STREAM, names)
-        number_of = {chunk_id: number for number, chunk_id in enumerate(ids)}
+        number_of = {chunk_id: number for number, chunk_id in enumerate(ids, start=1)}
         for name, chunk_id in names.items():
             chunk = stored[name].message if name in stored else None
             if isinstance(chunk, ChunkEmbedded):

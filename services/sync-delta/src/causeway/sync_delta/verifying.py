@@ -26,7 +26,7 @@ from causeway.sync_delta.findings import HubCopy, Verdict, judge
 from causeway.sync_delta.outbox_tables import Shared
 from causeway.sync_delta.outgoing import Outgoing
 from causeway.sync_delta.replicas import Held, Replica, read_replica
-from causeway.sync_delta.runs import BadRunsError, places_of
+from causeway.sync_delta.runs import BadRunsError, MissingChunksError, places_of
 from causeway.sync_delta.state import State, Tables
 
 KNOWLEDGE = subjects.KNOWLEDGE_DOCUMENT.stream
@@ -218,7 +218,7 @@ def _copy(part: DocumentShared, chunks: dict[int, ChunkEmbedded]) -> HubCopy:
     by_number = {number: chunk.chunk_id for number, chunk in chunks.items()}
     try:
         places = places_of(part.runs, by_number)
-    except BadRunsError:
+    except (BadRunsError, MissingChunksError):
         places = []
     return HubCopy(
         manifest=msgspec.structs.replace(part.manifest, places=places),
