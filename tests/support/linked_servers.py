@@ -44,12 +44,25 @@ STORAGE_KEY = "kStorageKeyOfTheseTestsThatHas32Chars"
 POLL_S = 0.02
 
 
+@dataclass(frozen=True, kw_only=True)
+class Where:
+    """Where a server runs: `host` is for its clients, `link_host` for its sites, `prefix` what its command begins with.
+
+    A site with a `Where` of its own reaches the hub's `link_host` by itself, without a `LinkCut`.
+    """
+
+    host: str = "127.0.0.1"
+    link_host: str = "127.0.0.1"
+    prefix: tuple[str, ...] = ()
+
+
 @dataclass
 class Place:
     """One server: its folder, its ports, and its process while it runs."""
 
     name: str
     folder: Path
+    where: Where = Where()
     port: int = field(default_factory=free_port)
     monitor_port: int = field(default_factory=free_port)
     seed: str = ""
@@ -72,7 +85,7 @@ class Place:
         """Start, and return once the server says that it is ready."""
         assert self.process is None, "already running"
         offset = len(self.log)
-        command = [server_binary(), "-c", str(self.config_path), "-l", str(self.log_path)]
+        command = [*self.where.prefix, server_binary(), "-c", str(self.config_path), "-l", str(self.log_path)]
         self.process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(self.seed)
         )
@@ -108,7 +121,7 @@ class Place:
 
     def monitor(self, page: str) -> Any:
         """A page of the server's monitor, such as `leafz`."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.monitor_port}/{page}", timeout=5) as reply:
+        with urllib.request.urlopen(f"http://{self.where.host}:{self.monitor_port}/{page}", timeout=5) as reply:
             return json.loads(reply.read())
 
 
@@ -132,12 +145,13 @@ class LinkedServers:
     tls: bool
     keep: bool
     authority: pki.Credentials | None
+    where: Mapping[str, Where] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
     links: dict[str, LinkCut] = field(default_factory=dict)
 
     def url(self, place: str) -> str:
         """Where clients of a place connect."""
-        return f"nats://127.0.0.1:{self.places[place].port}"
+        return f"nats://{self.places[place].where.host}:{self.places[place].port}"
 
     def settings(self, place: str, account: str = "app", service: str = "sync-delta", **more: Any) -> BusSettings:
         """How a service of a place connects. The hub has one account."""
@@ -223,10 +237,16 @@ class LinkedServers:
 
     async def start_hub(self) -> None:
         """The hub's server with all its streams."""
-        place = self.places[HUB] = Place(HUB, self.root / HUB)
+        place = self.places[HUB] = Place(HUB, self.root / HUB, self._where(HUB))
         place.folder.mkdir(parents=True)
         self.fleet = replace(self.fleet, hub=replace(self.fleet.hub, ports=self._hub_ports(place)))
-        server = HubServer(store=_store(place), link_host="127.0.0.1", tls=self._certificate(HUB))
+        server = HubServer(
+            store=_store(place),
+            client_host=place.where.host,
+            link_host=place.where.link_host,
+            monitor_host=place.where.host,
+            tls=self._certificate(HUB),
+        )
         place.config_path.write_text(render_hub_config(self.fleet.hub, server))
         self._write_accounts()
         await asyncio.to_thread(place.start)
@@ -239,10 +259,18 @@ class LinkedServers:
         return Ports(client=place.port, leaf=free_port(), websocket=wss, monitor=place.monitor_port)
 
     async def _start_site(self, site: Site, seed: str) -> None:
-        place = self.places[site.name] = Place(site.name, self.root / site.name, seed=seed)
+        place = self.places[site.name] = Place(site.name, self.root / site.name, self._where(site.name), seed=seed)
         place.folder.mkdir(parents=True)
-        await self._link(site)
-        server = SiteServer(site=site.name, port=place.port, monitor_port=place.monitor_port, store=_store(place))
+        if site.name not in self.where:
+            await self._link(site)
+        server = SiteServer(
+            site=site.name,
+            port=place.port,
+            monitor_port=place.monitor_port,
+            store=_store(place),
+            host=place.where.host,
+            monitor_host=place.where.host,
+        )
         place.config_path.write_text(render_site_config(server, self._joined(site)))
         await asyncio.to_thread(place.start)
         # A source that is added before there is a link waits for its next try, as long as one that lost it.
@@ -257,16 +285,23 @@ class LinkedServers:
                 await add_source(link, streams.INBOX.name, source)
             await add_source(hub, streams.INBOX.name, hub_source(site.name))
 
-    async def _link(self, site: Site) -> None:
+    def _where(self, place: str) -> Where:
+        return self.where.get(place, Where())
+
+    def _link_port(self, site: Site) -> int:
         ports = self.fleet.hub.ports
-        target = ports.leaf if site.link is LinkKind.LEAF else ports.websocket
-        self.links[site.name] = await LinkCut(target, keep=self.keep).start()
+        return ports.leaf if site.link is LinkKind.LEAF else ports.websocket
+
+    async def _link(self, site: Site) -> None:
+        self.links[site.name] = await LinkCut(self._link_port(site), keep=self.keep).start()
 
     def _joined(self, site: Site) -> Link:
         secured = {LinkKind.LEAF: "tls", LinkKind.WSS: "wss"}
         plain = {LinkKind.LEAF: "nats-leaf", LinkKind.WSS: "ws"}
         scheme = (secured if self.tls else plain)[site.link]
-        url = f"{scheme}://127.0.0.1:{self.links[site.name].port}"
+        proxy = self.links.get(site.name)
+        reached = f"127.0.0.1:{proxy.port}" if proxy else f"{self._where(HUB).link_host}:{self._link_port(site)}"
+        url = f"{scheme}://{reached}"
         return Link(urls=(url,), compression=self.fleet.hub.compression, tls=self._certificate(site.name))
 
     def _certificate(self, place: str) -> TlsFiles | None:
@@ -310,10 +345,12 @@ async def linked(
     kbs: Sequence[str] | Mapping[str, Sequence[str]] = ("k",),
     compression: str = "s2_fast",
     keep: bool = False,
+    where: Mapping[str, Where] | None = None,
 ) -> AsyncIterator[LinkedServers]:
     """A hub and these sites, linked and with all their streams. `keep` keeps every byte that crosses a link.
 
-    `kbs` are the knowledge bases of the hub that the sites subscribe: the same for all, or by site.
+    `kbs` are the knowledge bases of the hub that the sites subscribe: the same for all, or by site. `where` puts the
+    servers of places elsewhere than on this host's loopback.
     """
     authority = pki.new_authority("tests", now=datetime.now(UTC)) if tls else None
     seeds = {site: new_seed() for site in sites}
@@ -323,7 +360,14 @@ async def linked(
         for name, seed in seeds.items()
     )
     hub = Hub(ports=Ports(websocket=1 if websocket else 0), tls=tls, compression=compression)
-    fleet = LinkedServers(root=tmp_path, fleet=Fleet(hub=hub, sites=described), tls=tls, keep=keep, authority=authority)
+    fleet = LinkedServers(
+        root=tmp_path,
+        fleet=Fleet(hub=hub, sites=described),
+        tls=tls,
+        keep=keep,
+        authority=authority,
+        where=where or {},
+    )
     async with AsyncExitStack() as stack:
         stack.push_async_callback(fleet.stop)
         await fleet.start_hub()

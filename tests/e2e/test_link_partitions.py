@@ -1,0 +1,145 @@
+"""The link between two network namespaces: slow, lossy, and cut without a word. Docs: tests/support/WIDE_LINK.md."""
+
+import asyncio
+import random
+import time
+from pathlib import Path
+
+from causeway.proto.answers import Search, SearchResult
+from causeway.proto.documents import Residency
+from causeway.proto.link import LinkStatus, LinkStatusAsked
+from causeway.proto.subjects import HUB, LINK_STATUS, SEARCH
+from tests.faults.checking import read_hub
+from tests.support.line import Conditions
+from tests.support.packets import seen
+from tests.support.places_apart import BOUND_S, SITE, Apart, apart, replica_at
+from tests.support.sync_delta_places import PlaceLog
+from tests.support.waiting import pause, until_async
+
+PARTITION_S = 10.0
+SOON_S = 5.0
+FAR = Conditions(delay_s=0.05, jitter_s=0.01, loss=0.01)
+NARROW = Conditions(delay_s=0.05, jitter_s=0.005, loss=0.03, bits_per_s=1_000_000)
+# As shipped, the window's floor is eight seconds of such a link: a short load would never meet it.
+SMALL_WINDOW = {
+    "SYNC_DELTA_WINDOW_BYTES_MIN": "65536",
+    "SYNC_DELTA_WINDOW_S": "1",
+    "SYNC_DELTA_BATCH_BYTES_MAX": "16384",
+}
+
+
+def unlike(name: str, number: int) -> str:
+    """A text of which no compression leaves less than half."""
+    return random.Random(f"{name} {number}").randbytes(300).hex()
+
+
+async def all_at(place: PlaceLog, origin: PlaceLog) -> None:
+    """Return once a place holds the last revision of everything that was written at the other."""
+    for name, revision in origin.revisions.items():
+        await place.until_revision(origin.name, name, revision, bound_s=BOUND_S)
+
+
+async def test_what_both_sides_write_while_apart_is_equal_on_both_sides_afterwards(tmp_path: Path) -> None:
+    async with apart(tmp_path, FAR) as both:
+        cut_s = await both.cut()
+        noticed_s = time.monotonic() - cut_s
+        for number in range(30):
+            await both.site.write(f"s{number % 20}", [f"Of the site, {number}.", unlike("s", number)])
+            await both.hub.write(f"h{number % 20}", [f"Of the hub, {number}.", unlike("h", number)])
+        await pause(max(0.0, PARTITION_S - (time.monotonic() - cut_s)))
+        assert await both.hub.revised(SITE, "s0") is None
+        assert await both.site.revised(HUB, "h0") is None
+
+        healed_s = await both.heal()
+        took_s = {}
+        await both.fleet.until_linked(SITE)
+        took_s["linked"] = time.monotonic() - healed_s
+        await all_at(both.hub, both.site)
+        took_s["all at the hub"] = time.monotonic() - healed_s
+        await all_at(both.site, both.hub)
+        took_s["all at the site"] = time.monotonic() - healed_s
+        found = await both.until_equal()
+        took_s["digests equal"] = time.monotonic() - healed_s
+        assert found.documents == len(both.site.revisions)
+        for name in both.hub.revisions:
+            assert await both.site.texts(HUB, name) == await both.hub.texts(HUB, name)
+        told = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in took_s.items())
+        print(f"\nnoticed {noticed_s:.1f} s after the cut; after the cure: {told}")
+
+
+async def test_an_edit_overtakes_a_load_on_a_slow_and_lossy_link(tmp_path: Path) -> None:
+    async with apart(tmp_path, NARROW, environment=SMALL_WINDOW) as both:
+        began_s, before = time.monotonic(), both.link.carried(both.link.hub).arrived
+        loads = {f"load{number}": [unlike(f"load{number}", part) for part in range(20)] for number in range(40)}
+        await asyncio.gather(*(both.site.write(name, texts) for name, texts in loads.items()))
+        # The line is full from here on.
+        await until_async(lambda: has_loads(both, 3), BOUND_S)
+        edited_s = time.monotonic()
+        edit = await both.site.write("first", ["It is edited."])
+        await both.hub.until_revision(SITE, "first", edit, bound_s=BOUND_S)
+        edit_s, there = time.monotonic() - edited_s, await loads_at_hub(both)
+        assert there < len(loads), "the edit came after the load"
+
+        found = await both.until_equal()
+        seconds, crossed = time.monotonic() - began_s, both.link.carried(both.link.hub).arrived - before
+        assert found.documents == len(loads) + 1
+        for name, texts in loads.items():
+            assert await both.hub.texts(SITE, name) == texts
+        assert await both.hub.texts(SITE, "first") == ["It is edited."]
+        print(
+            f"\nthe edit took {edit_s:.1f} s and was there with {there} of {len(loads)} of the load; "
+            f"all in {seconds:.1f} s, {crossed / 1000:.0f} kB, {crossed * 8 / seconds / 1e6:.2f} Mbit/s"
+        )
+
+
+async def loads_at_hub(both: Apart) -> int:
+    held = await read_hub(both.hub.app, SITE)
+    return sum(name.startswith("load") for name in held.manifests)
+
+
+async def has_loads(both: Apart, count: int) -> bool:
+    return await loads_at_hub(both) >= count
+
+
+async def test_a_site_that_is_cut_off_takes_and_answers_as_before(tmp_path: Path) -> None:
+    async with apart(tmp_path, FAR) as both, replica_at(both.fleet, SITE, tmp_path / "replica"):
+        before_s = await new_is_found(both, "before")
+        cut_s = await both.cut()
+        during_s = [await new_is_found(both, f"during{number}") for number in range(20)]
+        await pause(max(0.0, PARTITION_S / 2 - (time.monotonic() - cut_s)))
+        during_s.append(await new_is_found(both, "late"))
+        status = await both.site.app.request(LINK_STATUS.at(SITE), LinkStatusAsked(), LinkStatus, timeout_s=SOON_S)
+        assert [peer.connected for peer in status.peers if peer.origin == SITE] == [False]
+        print(f"\nwritten and found: {before_s:.2f} s before the cut, at most {max(during_s):.2f} s during it")
+
+
+async def new_is_found(both: Apart, name: str) -> float:
+    """Write a document at the site and search until it is found. Returns how long that took."""
+    began_s = time.monotonic()
+    await both.site.write(name, [f"The word of this one is {name}."])
+
+    async def is_found() -> bool:
+        asked = Search(kb="k", question=f"The word of this one is {name}.")
+        found = await both.site.app.request(SEARCH.at(SITE, "k"), asked, SearchResult, timeout_s=SOON_S)
+        return bool(found.passages) and found.passages[0].document_id == name
+
+    await until_async(is_found, SOON_S)
+    return time.monotonic() - began_s
+
+
+async def test_a_restricted_document_is_in_no_packet(tmp_path: Path) -> None:
+    async with apart(tmp_path, Conditions(), compression="off", keep=True) as both:
+        shown, hidden = "kMarkerThatMaySeeTheWorld", "kMarkerThatStaysWhereItIs"
+        for residency in (Residency.RESTRICTED, Residency.INTERNAL):
+            await both.site.write(f"{hidden}-{residency}", [hidden, f"{hidden} {residency}"], residency=residency)
+        await both.site.write("raised", [shown])
+        await both.site.write("raised", [shown, hidden], residency=Residency.RESTRICTED)
+        revision = await both.site.write(f"{shown}-last", [f"{shown} in a text"])
+        await both.hub.until_revision(SITE, f"{shown}-last", revision)
+        await both.until_equal()
+        said = seen(both.link.capture_path).text()
+        # The control: what crosses can be read in the packets.
+        assert f"{shown} in a text".encode() in said
+        assert f"{shown}-last".encode() in said
+        assert hidden.encode() not in said
+        assert hidden.encode() not in both.link.capture_path.read_bytes()
