@@ -175,7 +175,7 @@ class Applying:
         lacking = [number for number in numbers if number not in found]
         if lacking:
             fetched = await self._fetch(origin, kb, lacking)
-            await self.state.write(lambda tables: _keep(tables, fetched))
+            await self.state.write(lambda tables: _keep(tables, fetched, self.now_ms()))
             found |= {each.number: (each.name[2], each.content_hash) for each in fetched}
         return found
 
@@ -217,8 +217,8 @@ class Applying:
         )
 
 
-def _keep(tables: Tables, chunks: Sequence[ChunkCame]) -> None:
-    tables.inbox.put_chunks([each.row for each in chunks])
+def _keep(tables: Tables, chunks: Sequence[ChunkCame], now_ms: int) -> None:
+    tables.inbox.put_chunks([each.row for each in chunks], now_ms)
 
 
 def _manifest(standing: Stored) -> Manifest:

@@ -42,13 +42,23 @@ class Inbox:
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
 
-    def put_chunks(self, rows: Iterable[tuple[str, str, int, bytes, bytes]]) -> None:
+    def put_chunks(self, rows: Iterable[tuple[str, str, int, bytes, bytes]], at_ms: int) -> None:
         """Origin, kb, number, chunk id and content hash of chunks that are in KNOWLEDGE."""
         self._database.executemany(
-            "INSERT INTO received_number (origin, kb, number, chunk_id, content_hash) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET chunk_id = excluded.chunk_id, content_hash = excluded.content_hash",
-            rows,
+            "INSERT INTO received_number (origin, kb, number, chunk_id, content_hash, at_ms) VALUES (?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET chunk_id = excluded.chunk_id, content_hash = excluded.content_hash,"
+            " at_ms = excluded.at_ms",
+            [(*row, at_ms) for row in rows],
         )
+
+    def forget_idle(self, before_ms: int, limit: int) -> list[tuple[str, str, int]]:
+        """Origin, kb and number of chunks that came before this moment and that no document has come to name."""
+        rows = self._database.execute(
+            "SELECT origin, kb, number FROM received_number WHERE documents = 0 AND at_ms < ? LIMIT ?",
+            (before_ms, limit),
+        ).fetchall()
+        self._database.executemany("DELETE FROM received_number WHERE origin = ? AND kb = ? AND number = ?", rows)
+        return rows
 
     def chunks(self, origin: str, kb: str, numbers: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:
         """Chunk id and content hash of each of these numbers that came."""

@@ -28,6 +28,8 @@ FILLED = "inbox_filled"
 WAITING_AT_ONCE = 256
 RELEASED_AT_ONCE = 256
 PURGES_AT_ONCE = 16
+IDLE_AFTER_S = 6 * 3_600.0
+"""A sender that was killed between a chunk and its document finishes when it runs again."""
 
 
 class UnburiedError(RuntimeError):
@@ -49,6 +51,7 @@ class Incoming:
     followed: Callable[[], Position] = Position
     applied_seqs: dict[str, int] = field(default_factory=dict)
     settled_seq: int = 0
+    idle_after_s: float = IDLE_AFTER_S
     busy: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def position(self) -> Position:
@@ -94,14 +97,22 @@ class Incoming:
         self.progressed()
 
     async def tidy(self) -> None:
-        """Try those that wait for a chunk once more; purge from INBOX what nothing here names any more."""
+        """Try those that wait for a chunk once more; purge from INBOX what nothing here names, or ever came to name."""
         async with self.busy:
             waiting = await self.state.read(lambda tables: tables.inbox.waiting(WAITING_AT_ONCE))
             if waiting:
                 outcomes = await self.applying.try_again(waiting)
                 await self.state.write(lambda tables: self._commit_documents(tables, outcomes))
+            await self.state.write(self._release_idle)
         while released := await self.state.read(lambda tables: tables.inbox.released(RELEASED_AT_ONCE)):
             await self._purge(released)
+
+    def _release_idle(self, tables: Tables) -> None:
+        """The document of a chunk follows it within moments; one that was replaced before it could cross never does."""
+        before_ms = self.applying.now_ms() - int(self.idle_after_s * 1000)
+        idle = tables.inbox.forget_idle(before_ms, RELEASED_AT_ONCE)
+        names = [subjects.OUTBOX_CHUNK.at(origin, kb, str(number)) for origin, kb, number in idle]
+        tables.inbox.release(names, self.followed().seq + 1)
 
     async def _purge(self, released: Sequence[tuple[str, int]]) -> None:
         slots = asyncio.Semaphore(PURGES_AT_ONCE)
@@ -127,7 +138,7 @@ class Incoming:
         return arrivals
 
     def _commit(self, tables: Tables, chunks: Sequence[ChunkCame], outcomes: Sequence[Outcome], last_seq: int) -> None:
-        tables.inbox.put_chunks([each.row for each in chunks])
+        tables.inbox.put_chunks([each.row for each in chunks], self.applying.now_ms())
         self._commit_documents(tables, outcomes)
         if last_seq >= self.settled_seq:
             tables.marks.put(FILLED, True)
