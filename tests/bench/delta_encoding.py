@@ -114,13 +114,7 @@ def report_recall(name: str, questions: Vectors, chunks: list[ChunkEmbedded]) ->
 
 def envelope(number: int, example: ChunkShared) -> int:
     """Bytes of subject and headers around a chunk, as the bus writes them."""
-    named = headers.event_headers(
-        example,
-        msg_id=f"chunk-{number}",
-        source="causeway://branch-1/sync-delta",
-        time_rfc3339="2026-01-01T00:00:00.000Z",
-        traceparent="00-" + "0" * 32 + "-" + "0" * 16 + "-01",
-    )
+    named = headers.link_headers(example, msg_id=f"manuals:{number}")
     subject = subjects.OUTBOX_CHUNK.at("branch-1", "manuals", str(number))
     lines = [f"{name}: {value}\r\n" for name, value in named.items()]
     return len(subject) + len("NATS/1.0\r\n\r\n") + sum(map(len, lines))

@@ -94,6 +94,12 @@ def test_a_message_that_a_stream_keeps_must_have_the_cloudevents_headers(documen
     assert document["components"]["messages"]["ask.v1"]["contentType"] == headers.MSGPACK
 
 
+def test_a_message_that_crosses_the_link_must_have_two_headers_only(document: dict[str, Any]) -> None:
+    for name in ("chunk_shared.v1", "document_shared.v1"):
+        required = document["components"]["messages"][name]["headers"]["required"]
+        assert required == [headers.MSG_ID, headers.CE_TYPE]
+
+
 def test_every_binary_field_says_how_it_travels() -> None:
     text = json.dumps([schema.message_schema(kind) for kind in schema.message_types()])
     assert text.count('"contentEncoding": "base64"') == text.count(schema.BYTES_NOTE) > 0

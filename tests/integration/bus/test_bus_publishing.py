@@ -5,10 +5,27 @@ import asyncio
 import pytest
 
 from causeway.bus import BusError, NotPublished, PayloadTooLarge, StreamFull, StreamMissing, WrongLastSequence
-from causeway.proto import headers, subjects
+from causeway.bus.streams import declare
+from causeway.proto import headers, streams, subjects
 from causeway.proto.documents import DocumentStatus
+from causeway.proto.outbox import ChunkShared
 from tests.support.buses import DOCUMENTS, KB, SITE, declared_bus, document, status
 from tests.support.nats_server import NatsServer
+
+
+def shared_chunk(number: int) -> ChunkShared:
+    """One as sync-delta puts it into the outbox."""
+    return ChunkShared(
+        kb=KB,
+        number=number,
+        chunk_id=bytes(16),
+        model="m",
+        language="en",
+        context="",
+        text=b"text",
+        scale=0.1,
+        vector_i8=b"\x01\x02",
+    )
 
 
 async def test_the_same_id_is_stored_once_and_its_headers_are_cloud_events(nats_server: NatsServer) -> None:
@@ -69,6 +86,32 @@ async def test_many_are_all_acknowledged_or_the_error_is_raised(nats_server: Nat
         assert len({ack.seq for ack in acks}) == 1200
         with pytest.raises(PayloadTooLarge):
             await bus.publish_many([(DOCUMENTS, document(1, b"x" * 1024 * 1024), "big")])
+
+
+async def test_what_crosses_the_link_carries_two_headers(nats_server: NatsServer) -> None:
+    async with declared_bus(nats_server) as bus:
+        await declare(bus, (*streams.ALL_SITE, streams.outbox(SITE)), fresh=True)
+        subject = subjects.OUTBOX_CHUNK.at(SITE, KB, "7")
+        [ack] = await bus.publish_many([(subject, shared_chunk(7), "kb:7")])
+        stored = await bus.broker.js.get_msg(ack.stream, ack.seq)
+        # The server's own check of the stream is with what the site stores, and not with what it sends on.
+        assert (stored.headers or {}) == {
+            headers.MSG_ID: "kb:7",
+            headers.CE_TYPE: ChunkShared.type_name,
+            "Nats-Expected-Stream": ack.stream,
+        }
+        found = await bus.last(ack.stream, subject)
+        assert found is not None
+        assert found.message == shared_chunk(7)
+
+
+async def test_one_that_can_not_be_published_does_not_keep_the_others_from_it(nats_server: NatsServer) -> None:
+    wanted = [(subjects.STATUS.at(SITE, KB, f"{n}"), status(n), str(n)) for n in range(20)]
+    async with declared_bus(nats_server) as bus:
+        wanted.insert(3, (subjects.ASK.at(SITE, KB), status(99), "no stream keeps it"))
+        with pytest.raises(StreamMissing):
+            await bus.publish_many(wanted, timeout_s=1)
+        assert await bus.count("STATUS") == 20
 
 
 async def test_points_are_read_and_purged_below_a_sequence(nats_server: NatsServer) -> None:

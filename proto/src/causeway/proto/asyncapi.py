@@ -28,6 +28,7 @@ _REQUIRED = (
     headers.CE_SPEC,
     headers.CONTENT_TYPE,
 )
+_REQUIRED_ON_LINK = (headers.MSG_ID, headers.CE_TYPE)
 
 
 def document(version: str) -> Json:
@@ -55,22 +56,23 @@ def document(version: str) -> Json:
 
 
 def _message(kind: type[Message]) -> Json:
-    kept = any(kind in subject.carries and subject.stream for subject in subjects.ALL)
+    kept = {subject.stream for subject in subjects.ALL if kind in subject.carries and subject.stream}
+    required = _REQUIRED_ON_LINK if kept == {subjects.OUTBOX} else _REQUIRED if kept else ()
     return {
         "name": kind.type_name,
         "summary": (kind.__doc__ or "").strip(),
         "contentType": headers.MSGPACK,
-        "headers": _headers(kind, required=kept),
+        "headers": _headers(kind, required),
         "payload": {"$ref": f"#/components/schemas/{kind.__name__}"},
     }
 
 
-def _headers(kind: type[Message], *, required: bool) -> Json:
+def _headers(kind: type[Message], required: tuple[str, ...]) -> Json:
     fixed = {headers.CE_TYPE: kind.type_name, headers.CE_SPEC: "1.0", headers.CONTENT_TYPE: headers.MSGPACK}
     properties: Json = {name: {"type": "string", "const": value} for name, value in fixed.items()}
     properties |= {name: {"type": "string", "description": note} for name, note in _HEADER_NOTES.items()}
     schema: Json = {"type": "object", "properties": properties}
-    return schema | ({"required": list(_REQUIRED)} if required else {})
+    return schema | ({"required": list(required)} if required else {})
 
 
 def _refs(kinds: tuple[type[Message], ...]) -> Json:

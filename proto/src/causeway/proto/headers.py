@@ -1,4 +1,7 @@
-"""Header names and the CloudEvents binary mode: `Nats-Msg-Id` equals `ce-id`, `traceparent` is W3C's."""
+"""Header names and the CloudEvents binary mode: `Nats-Msg-Id` equals `ce-id`, `traceparent` is W3C's.
+
+What crosses the link has two of them.
+"""
 
 from collections.abc import Mapping
 
@@ -34,6 +37,11 @@ def event_headers(
     }
     optional = {CE_TIME: time_rfc3339, TRACEPARENT: traceparent}
     return headers | {name: value for name, value in optional.items() if value}
+
+
+def link_headers(message: Message, *, msg_id: str) -> dict[str, str]:
+    """Those of a message that crosses the link: its subject and its body say the rest."""
+    return {MSG_ID: msg_id, CE_TYPE: message.type_name}
 
 
 def message_type(headers: Mapping[str, str] | None) -> str | None:

@@ -5,11 +5,14 @@ window). After `NotPublished` it may or may not be there; the same id makes the 
 """
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 import nats.errors
 import nats.js.errors
+from nats.js import api
 from opentelemetry import propagate
 
 from causeway.bus.broker import EdgeBroker
@@ -30,6 +33,8 @@ from causeway.proto import Message, encode, headers, streams, subjects
 
 HEADER_BYTES_RESERVED = 4096
 RETRY_PAUSE_S = 0.1
+Entry = tuple[str, Message, str]
+"""Subject, message and message id."""
 # Codes of nats-server's errors.json.
 _WRONG_LAST = frozenset({10071, 10164})
 _FULL = frozenset({10077, 10110, 10047, 10054})
@@ -60,11 +65,16 @@ class Publishing:
         Raises:
             NotPublished, StreamFull, StreamMissing, WrongLastSequence, PayloadTooLarge.
         """
-        head = headers.event_headers(message, msg_id=msg_id, source=self._settings.source, time_rfc3339=_now())
-        head |= _trace_headers() | (extra_headers or {})
+        head = self._head(subject, message, msg_id) | (extra_headers or {})
         if expected_last_subject_seq is not None:
             head[headers.EXPECTED_LAST_SUBJECT_SEQ] = str(expected_last_subject_seq)
         return await self.publish_raw(subject, encode(message), head, stream=stream, timeout_s=timeout_s)
+
+    def _head(self, subject: str, message: Message, msg_id: str) -> dict[str, str]:
+        if _crosses_link(subject):
+            return headers.link_headers(message, msg_id=msg_id)
+        head = headers.event_headers(message, msg_id=msg_id, source=self._settings.source, time_rfc3339=_now())
+        return head | _trace_headers()
 
     async def publish_raw(
         self,
@@ -128,22 +138,33 @@ class Publishing:
         raise _gave_up(last, f"{subject} after {limit_s} s ({last})") from last
 
     async def _attempt(self, subject: str, body: bytes, head: dict[str, str], stream: str, deadline: float) -> PubAck:
-        limit = int(self._broker.client.max_payload)
-        if len(body) + HEADER_BYTES_RESERVED > limit:
+        if not self._fits(body):
+            limit = int(self._broker.client.max_payload)
             raise PayloadTooLarge(f"{len(body)} bytes on {subject}, the server takes {limit}")
         timeout_s = max(0.05, min(self._settings.publish_attempt_s, deadline - time.monotonic()))
         ack = await self._broker.publish(body, subject, headers=dict(head), stream=stream, timeout=timeout_s)
         return PubAck(stream=ack.stream, seq=ack.seq, duplicate=bool(ack.duplicate))
 
     async def publish_many(
-        self, entries: Iterable[tuple[str, Message, str]], *, window: int = 500, timeout_s: float | None = None
+        self, entries: Iterable[Entry], *, window: int = 500, timeout_s: float | None = None
     ) -> list[PubAck]:
         """Publish (subject, message, msg_id) with up to `window` under way; the order in the stream is not promised.
         All are tried; then the first error, if any, is raised: publish all again with the same ids."""
-        todo = list(enumerate(entries))
+        todo = list(entries)
+        acks: dict[int, PubAck] = {}
+        for begin in range(0, len(todo), window):
+            some = {index: todo[index] for index in range(begin, min(begin + window, len(todo)))}
+            acks |= await self._at_once(some)
+        left = {index: entry for index, entry in enumerate(todo) if index not in acks}
+        acks |= await self._one_by_one(left, window, timeout_s)
+        return [acks[index] for index in range(len(todo))]
+
+    async def _one_by_one(
+        self, entries: Mapping[int, Entry], window: int, timeout_s: float | None
+    ) -> dict[int, PubAck]:
         acks: dict[int, PubAck] = {}
         errors: list[BusError] = []
-        pending = iter(todo)
+        pending = iter(entries.items())
 
         async def worker() -> None:
             for index, (subject, message, msg_id) in pending:
@@ -153,10 +174,52 @@ class Publishing:
                     errors.append(error)
                     return
 
-        await asyncio.gather(*(worker() for _ in range(min(window, len(todo)))))
+        await asyncio.gather(*(worker() for _ in range(min(window, len(entries)))))
         if errors:
             raise errors[0]
-        return [acks[index] for index in range(len(todo))]
+        return acks
+
+    async def _at_once(self, entries: Mapping[int, Entry]) -> dict[int, PubAck]:
+        """One attempt for each with nothing between them, which takes a third of the time of as many calls of
+        `publish`. What is not acknowledged is for `publish` to repeat, and to say why it can not be."""
+        under_way: dict[int, asyncio.Future[api.PubAck]] = {}
+        with contextlib.suppress(nats.errors.Error):
+            for index, (subject, message, msg_id) in entries.items():
+                body, row = encode(message), row_of(subject)
+                if not self._broker.client.is_connected:
+                    break
+                if row is None or not row.stream or not self._fits(body):
+                    continue
+                head = self._head(subject, message, msg_id)
+                future = self._broker.js.publish_async(subject, body, stream=_stream_of(subject), headers=head)
+                under_way[index] = await future
+        return await self._acknowledged(under_way)
+
+    async def _acknowledged(self, under_way: Mapping[int, "asyncio.Future[api.PubAck]"]) -> dict[int, PubAck]:
+        try:
+            if under_way:
+                await asyncio.wait(under_way.values(), timeout=self._settings.publish_attempt_s)
+        finally:
+            for future in under_way.values():
+                future.cancel()
+        # Asked for its exception, a future does not put it into the log of the loop.
+        well = {i: each for i, each in under_way.items() if not each.cancelled() and each.exception() is None}
+        acks: dict[int, PubAck] = {}
+        for index, future in well.items():
+            ack = future.result()
+            acks[index] = PubAck(stream=ack.stream, seq=ack.seq, duplicate=bool(ack.duplicate))
+        for (stream, duplicate), count in Counter((ack.stream, ack.duplicate) for ack in acks.values()).items():
+            outcome = "duplicate" if duplicate else "stored"
+            self._metrics.published.labels(self._settings.service, stream, outcome).inc(count)
+        return acks
+
+    def _fits(self, body: bytes) -> bool:
+        return len(body) + HEADER_BYTES_RESERVED <= int(self._broker.client.max_payload)
+
+
+def _crosses_link(subject: str) -> bool:
+    row = row_of(subject)
+    return row is not None and row.stream == subjects.OUTBOX
 
 
 def _stream_of(subject: str) -> str:
