@@ -1,8 +1,10 @@
 """What a client decides before it sends, and when waiting is over."""
 
+import msgspec
+
 from causeway.client.publication import describe, fits_inline, message_id, object_name, with_body
 from causeway.client.waiting import progress
-from causeway.proto.documents import DocumentStatus, ObjectRef, Residency, State
+from causeway.proto.documents import DocumentStatus, ObjectRef, Residency, State, fold_statuses
 
 LIMIT = 1024 * 1024
 
@@ -63,3 +65,12 @@ def test_waiting_is_over_with_the_wanted_or_a_newer_revision_at_its_end() -> Non
     assert seen.missing == ("b", "c", "e")
     assert not seen.done
     assert progress({"a": 0}, statuses).done
+
+
+def test_what_came_from_elsewhere_under_the_same_id_does_not_end_the_wait_for_a_revision_of_ones_own() -> None:
+    own = _status("a", 5, State.RECEIVED)
+    foreign = msgspec.structs.replace(_status("a", 9, State.SEARCHABLE), origin="hub")
+    assert not progress({"a": 5}, [foreign]).done
+    assert progress({"a": 0}, [foreign]).done
+    assert fold_statuses([foreign, own]) == {(own.kb, "a"): own}
+    assert fold_statuses([own, foreign]) == {(own.kb, "a"): own}

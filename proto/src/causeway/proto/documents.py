@@ -77,7 +77,10 @@ class State(enum.StrEnum):
 
 
 class DocumentStatus(Message, frozen=True, kw_only=True):
-    """One step of one revision. The newest of a document is `fold_statuses` over what STATUS holds."""
+    """One step of one revision. The newest of a document is `fold_statuses` over what STATUS holds.
+
+    `origin` is the place that the revision came from over the link; empty for the place's own.
+    """
 
     type_name: ClassVar[str] = "io.causeway.document_status.v1"
 
@@ -92,17 +95,25 @@ class DocumentStatus(Message, frozen=True, kw_only=True):
     chunks_total: int = 0
     chunks_new: int = 0
     pages: int = 0
+    origin: str = ""
 
 
 _RANK = {state: rank for rank, state in enumerate(State)}
 
 
 def fold_statuses(statuses: list[DocumentStatus]) -> dict[tuple[str, str], DocumentStatus]:
-    """The furthest state of the newest revision, by (kb, document_id): repeats and late arrivals do not matter."""
+    """The furthest state of the newest revision, by (kb, document_id): repeats and late arrivals do not matter.
+
+    Revisions of two places can not be compared: where the place has the document itself, its own count.
+    """
     newest: dict[tuple[str, str], DocumentStatus] = {}
     for status in statuses:
         key = (status.kb, status.document_id)
         known = newest.get(key)
-        if known is None or (status.revision, _RANK[status.state]) > (known.revision, _RANK[known.state]):
+        if known is None or _order(status) > _order(known):
             newest[key] = status
     return newest
+
+
+def _order(status: DocumentStatus) -> tuple[bool, int, int]:
+    return not status.origin, status.revision, _RANK[status.state]

@@ -96,6 +96,7 @@ EXAMPLES: tuple[codec.Message, ...] = (
         chunks_total=70_000,
         chunks_new=300,
         pages=12,
+        origin="hub",
     ),
     chunks.ChunkCut(
         kb="handbook",

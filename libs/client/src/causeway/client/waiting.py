@@ -39,5 +39,8 @@ def progress(revisions: Mapping[str, int], statuses: Iterable[DocumentStatus]) -
 
 
 def _over(status: DocumentStatus, revision: int) -> bool:
+    # A revision is this place's: what came from another one under the same id says nothing of it.
+    if revision and status.origin:
+        return False
     # A newer revision makes the one that is waited for obsolete; it ends with the newer one.
     return status.revision >= revision and status.state in _ENDED

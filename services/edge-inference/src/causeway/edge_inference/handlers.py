@@ -92,13 +92,13 @@ class Following:
 
     async def announce(self) -> None:
         """Publish the statuses that wait. One that can not be published now waits on."""
-        while manifests := await self._on_storage(self._replica.unannounced):
+        while records := await self._on_storage(self._replica.unannounced):
             try:
-                await asyncio.gather(*(self._publish_status(manifest) for manifest in manifests))
+                await asyncio.gather(*(self._publish_status(record.manifest, record.origin) for record in records))
             except BusError as error:
                 _log.warning("statuses wait", extra={"reason": str(error)})
                 return
-            await self._on_storage(self._replica.vault.announced, manifests)
+            await self._on_storage(self._replica.vault.announced, [record.manifest for record in records])
 
     async def sweep(self) -> int:
         """Erase chunks that no manifest names, first from the log, then from the vault. Returns how many.
@@ -150,7 +150,7 @@ class Following:
         origin = subject.split(".", 2)[1]
         return LogEntry(seq=seq, message=message, origin="" if origin == self._site else origin, at_ms=at_ms)
 
-    async def _publish_status(self, manifest: Manifest) -> None:
+    async def _publish_status(self, manifest: Manifest, origin: str) -> None:
         state = State.DELETED if manifest.deleted else State.SEARCHABLE
         hidden = await self._on_storage(self._replica.vault.hides, manifest)
         status = DocumentStatus(
@@ -163,6 +163,7 @@ class Following:
             at_unix_ms=self._clock_ms(),
             chunks_total=len(manifest.places),
             pages=manifest.pages,
+            origin=origin,
         )
         key = manifest.document_key.hex()
         subject = subjects.STATUS.at(self._site, manifest.kb, key)

@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from causeway.edge_inference.knowledge_index import KnowledgeIndexes
-from causeway.edge_inference.records import Chunk, Revision, chunk_of
+from causeway.edge_inference.records import Chunk, DocumentRecord, Revision, chunk_of
 from causeway.edge_inference.references import IdleChunk
 from causeway.edge_inference.snapshots import Snapshots
 from causeway.edge_inference.vault import Batch, ChunkKey, Vault, VectorsPosition
 from causeway.edge_inference.vault_reader import VaultReader
-from causeway.proto.chunks import Manifest
 from causeway.proto.codec import Message
 from causeway.proto.knowledge import ChunkEmbedded, ChunkReembedded, DocumentRevised, DocumentShadowed, Watermark
 
@@ -129,7 +128,7 @@ class Replica:
         index = self.indexes.of(kb)
         return index is not None and index.save(self.snapshots, kb)
 
-    def unannounced(self) -> list[Manifest]:
+    def unannounced(self) -> list[DocumentRecord]:
         """Revisions that are searchable (or gone) and that nobody has been told of."""
         return self.vault.unannounced(ANNOUNCEMENTS_PER_STEP)
 

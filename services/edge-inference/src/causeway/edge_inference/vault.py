@@ -227,11 +227,11 @@ class Vault:
             self._put_state()
         return removed
 
-    def unannounced(self, limit: int) -> list[Manifest]:
+    def unannounced(self, limit: int) -> list[DocumentRecord]:
         """Revisions that took effect and that nobody has been told of."""
         with self._turn, tampering_named(self.folder):
             held = [self._held_document(kb, key) for kb, key in self._announcements.first(limit)]
-        return [record.manifest for record in held if record is not None]
+        return [record for record in held if record is not None]
 
     def announced(self, manifests: Sequence[Manifest]) -> None:
         """These have been told of. A newer revision that came meanwhile still waits."""
