@@ -27,6 +27,7 @@ from tests.support.namespaces import LINE_DEVICE, Side, ip, sides
 from tests.support.tunnel import Order, Ready
 
 ROOT = Path(__file__).parents[2]
+PROGRAM = (sys.executable, "-m", "tests.support.tunnel")
 STOP_S_MAX = 30.0
 
 
@@ -74,11 +75,10 @@ def _where(side: Side) -> Where:
     return Where(host=side.door_host, link_host=side.line_host, prefix=side.prefix)
 
 
-def started(order: Order) -> tuple[subprocess.Popen[bytes], Ready]:
+def started(order: Order, program: tuple[str, ...] = PROGRAM) -> tuple[subprocess.Popen[bytes], Ready]:
     """The process that makes and carries, once it says that it does. It ends when its standard input does."""
-    command = [sys.executable, "-m", "tests.support.tunnel", msgspec.json.encode(order).decode()]
     process = subprocess.Popen(
-        command,
+        [*program, msgspec.json.encode(order).decode()],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=ROOT,
