@@ -11,16 +11,25 @@ PURE_NAMES = {
     "answerability",
     "budget",
     "chunking",
+    "digests",
+    "findings",
     "fusion",
     "identity",
     "language",
+    "ledger",
     "lexical",
+    "numbering",
     "reading",
+    "residency",
     "revision",
     "routing",
     "rules",
+    "shelf_plan",
+    "tombstones",
+    "versions",
+    "window",
 }
-PURE_LIBS = {"language", "retrieval"}
+PURE_LIBS = {"language", "merge", "reconciliation", "retrieval"}
 IMPURE = {
     "aiohttp",
     "asyncio",

@@ -1,8 +1,11 @@
 """Causeway's use of NATS. Services import from here; the submodules `streams` and `dead_letters` are the operator's."""
 
+from nats.aio.msg import Msg as RawMessage
+
 from causeway.bus.bus import Bus
 from causeway.bus.consuming import Consumption
 from causeway.bus.delivery import Ack, Dead, Delivery, Outcome, PubAck, Retry, Stored
+from causeway.bus.durables import DurableState, drop_durable, durable_state
 from causeway.bus.errors import (
     AccessRefused,
     BusError,
@@ -51,6 +54,7 @@ __all__ = [
     "Dead",
     "DeclareRefused",
     "Delivery",
+    "DurableState",
     "Endpoint",
     "Following",
     "Health",
@@ -67,6 +71,7 @@ __all__ = [
     "Position",
     "ProblemReply",
     "PubAck",
+    "RawMessage",
     "RequestFailed",
     "RequestTimeout",
     "Retry",
@@ -79,6 +84,8 @@ __all__ = [
     "WrongStorageKey",
     "add_source",
     "declare_feed",
+    "drop_durable",
+    "durable_state",
     "end_leaf_links",
     "kick_source",
     "leaf_links",

@@ -2,12 +2,9 @@
 
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 
-import nats.js.errors
-
-from causeway.bus import Bus
+from causeway.bus import Bus, drop_durable, durable_state
 from causeway.proto import subjects
 from causeway.proto.chunks import Manifest
 from causeway.proto.knowledge import DocumentRevised
@@ -58,17 +55,15 @@ class Pace:
 async def read_progress(bus: Bus, space: str) -> Progress:
     """How far the vectors of a space are. Documents count when all that came before them is done."""
     chunks = await _subjects_count(bus, subjects.KNOWLEDGE_CHUNK.at("*"))
-    try:
-        info = await bus.broker.js.consumer_info(KNOWLEDGE, durable_of(space))
-    except nats.js.errors.NotFoundError:
+    state = await durable_state(bus, KNOWLEDGE, durable_of(space))
+    if state is None:
         return Progress(chunks_total=chunks, documents_total=await count_documents(bus))
-    lag = (info.num_pending or 0) + (info.num_ack_pending or 0)
-    floor = info.ack_floor.stream_seq if info.ack_floor is not None else 0
+    total = max(chunks, state.lag)
     return Progress(
-        chunks_total=max(chunks, lag),
-        chunks_done=max(chunks, lag) - lag,
+        chunks_total=total,
+        chunks_done=total - state.lag,
         documents_total=await count_documents(bus),
-        documents_done=await count_documents(bus, None if lag == 0 else floor),
+        documents_done=await count_documents(bus, None if state.lag == 0 else state.settled_seq),
     )
 
 
@@ -91,8 +86,7 @@ async def _manifests(bus: Bus, place: str) -> AsyncIterator[tuple[int, Manifest]
 
 async def forget_space(bus: Bus, space: str) -> None:
     """Drop what a re-embedder has made, and its place in KNOWLEDGE."""
-    with suppress(nats.js.errors.NotFoundError):
-        await bus.broker.js.delete_consumer(KNOWLEDGE, durable_of(space))
+    await drop_durable(bus, KNOWLEDGE, durable_of(space))
     await bus.purge(VECTORS, subjects.VECTOR.at("*", space=subjects.space_token(space)))
 
 

@@ -9,9 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from nats.aio.msg import Msg
-
-from causeway.bus import Delivery, Position
+from causeway.bus import Delivery, Position, RawMessage
 from causeway.proto import streams, subjects
 from causeway.proto.knowledge import Watermark
 from causeway.sync_delta.applying import Applying, Outcome
@@ -70,7 +68,7 @@ class Incoming:
         self.settled_seq = newest.inbox_seq
         return Position(stream_created=newest.inbox_created_ns)
 
-    async def bury(self, raw: Msg, reason: str) -> None:
+    async def bury(self, raw: RawMessage, reason: str) -> None:
         """What can not be processed lies in DEAD before anything after it is taken.
 
         Raises:

@@ -3,9 +3,7 @@
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import Protocol, TypeVar
 
-from nats.aio.msg import Msg
-
-from causeway.bus import Delivery, PubAck, Stored
+from causeway.bus import Delivery, PubAck, RawMessage, Stored
 from causeway.proto import Message
 
 M = TypeVar("M", bound=Message)
@@ -47,7 +45,7 @@ class Log(Protocol):
 class Graveyard(Protocol):
     """Where messages go that can not be processed."""
 
-    async def bury(self, raw: Msg, reason: str) -> bool:
+    async def bury(self, raw: RawMessage, reason: str) -> bool:
         """Put a delivery into DEAD; False when DEAD does not take it."""
 
 
