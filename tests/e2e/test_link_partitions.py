@@ -3,21 +3,29 @@
 import asyncio
 import random
 import time
+from functools import partial
 from pathlib import Path
 
+import pytest
+
+from causeway.bus import Bus, kick_source
 from causeway.proto.answers import Search, SearchResult
 from causeway.proto.documents import Residency
 from causeway.proto.link import LinkStatus, LinkStatusAsked
-from causeway.proto.subjects import HUB, LINK_STATUS, SEARCH
+from causeway.proto.streams import INBOX
+from causeway.proto.subjects import HUB, LINK_STATUS, OUTBOX_CHUNK, SEARCH
+from causeway.sync_delta.encoding import encode
+from causeway.topology.sources import hub_source
 from tests.faults.checking import read_hub
 from tests.support.line import Conditions
 from tests.support.packets import seen
-from tests.support.places_apart import BOUND_S, SITE, Apart, apart, replica_at
-from tests.support.sync_delta_places import PlaceLog
+from tests.support.places_apart import BOUND_S, SITE, Apart, apart, cut, replica_at, servers_apart
+from tests.support.sync_delta_places import PlaceLog, embedded
 from tests.support.waiting import pause, until_async
 
 PARTITION_S = 10.0
 SOON_S = 5.0
+LOAD_S = 240.0
 FAR = Conditions(delay_s=0.05, jitter_s=0.01, loss=0.01)
 NARROW = Conditions(delay_s=0.05, jitter_s=0.005, loss=0.03, bits_per_s=1_000_000)
 # As shipped, the window's floor is eight seconds of such a link: a short load would never meet it.
@@ -143,3 +151,59 @@ async def test_a_restricted_document_is_in_no_packet(tmp_path: Path) -> None:
         assert f"{shown}-last".encode() in said
         assert hidden.encode() not in said
         assert hidden.encode() not in both.link.capture_path.read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kicked", [False, True])
+async def test_a_source_resumes_after_a_partition_and_sooner_with_a_kick(tmp_path: Path, kicked: bool) -> None:
+    async with servers_apart(tmp_path, FAR) as (link, fleet), fleet.bus(SITE, "link") as site, fleet.bus(HUB) as hub:
+        for turn in range(3):
+            cut_s = await cut(link, fleet)
+            for number in range(100 * turn + 1, 100 * turn + 101):
+                chunk = encode(embedded("k", number.to_bytes(16), unlike("chunk", number)), number)
+                await site.publish(OUTBOX_CHUNK.at(SITE, "k", str(number)), chunk, msg_id=str(number))
+            await pause(max(0.0, PARTITION_S - (time.monotonic() - cut_s)))
+            await asyncio.to_thread(link.heal)
+            healed_s = time.monotonic()
+            await fleet.until_linked(SITE)
+            linked_s = time.monotonic() - healed_s
+            if kicked:
+                await kick_source(hub, INBOX.name, hub_source(SITE))
+            await until_async(partial(holds, hub, 100 * (turn + 1)), BOUND_S)
+            how = "with a kick" if kicked else "by itself"
+            print(
+                f"\nlinked {linked_s:.1f} s after the cure, all there after {time.monotonic() - healed_s:.1f} s {how}"
+            )
+
+
+async def holds(hub: Bus, messages: int) -> bool:
+    return await hub.count(INBOX.name) >= messages
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+async def test_a_load_as_shipped_does_not_break_the_connection_of_a_slow_link(tmp_path: Path) -> None:
+    async with apart(tmp_path, NARROW, keep=True) as both:
+        began_s, before = time.monotonic(), seen(both.link.capture_path, both.link.site.line_host)
+        shared_before = await both.shared_bytes()
+        loads = {f"load{number}": [unlike(f"load{number}", part) for part in range(20)] for number in range(250)}
+        await asyncio.gather(*(both.site.write(name, texts) for name, texts in loads.items()))
+        await until_async(lambda: has_loads(both, 3), BOUND_S)
+        edited_s = time.monotonic()
+        edit = await both.site.write("first", ["It is edited."])
+        await both.hub.until_revision(SITE, "first", edit, bound_s=LOAD_S)
+        edit_s = time.monotonic() - edited_s
+        await both.until_equal(LOAD_S)
+        seconds, after = time.monotonic() - began_s, seen(both.link.capture_path, both.link.site.line_host)
+        shared = await both.shared_bytes() - shared_before
+        crossed, headers = after.whole_bytes - before.whole_bytes, after.header_bytes - before.header_bytes
+        repeated = after.repeated_bytes - before.repeated_bytes
+        connections = both.fleet.places[HUB].log.count("Leafnode connection created")
+        print(
+            f"\nthe edit took {edit_s:.1f} s, all {seconds:.1f} s with {connections} connections; "
+            f"{crossed / 1e6:.2f} MB of packets for {shared / 1e6:.2f} MB shared, "
+            f"{crossed * 8 / seconds / 1e6:.2f} Mbit/s; "
+            f"{headers / crossed:.1%} TCP/IP headers, {repeated / crossed:.1%} sent again by TCP"
+        )
+        assert connections == 1

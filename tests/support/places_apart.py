@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -38,15 +39,18 @@ class Apart:
 
     async def cut(self) -> float:
         """Cut, and return once the hub has given the connection up. Returns the moment of the cut."""
-        cut_s = time.monotonic()
-        await asyncio.to_thread(self.link.cut)
-        await self.fleet.until_unlinked(SITE)
-        return cut_s
+        return await cut(self.link, self.fleet)
 
     async def heal(self) -> float:
         """Heal. Returns the moment."""
         await asyncio.to_thread(self.link.heal)
         return time.monotonic()
+
+    async def shared_bytes(self) -> float:
+        """What the site's sync-delta has put into its outbox since it was started."""
+        page = f"http://127.0.0.1:{self.processes.metrics_ports[f'sync-delta.{SITE}']}/metrics"
+        lines = (await asyncio.to_thread(_read, page)).splitlines()
+        return sum(float(line.split()[1]) for line in lines if line.startswith("causeway_sync_delta_sent_bytes_total "))
 
     async def until_equal(self, bound_s: float = BOUND_S) -> Verified:
         """Return once a comparison finds no difference and nothing under way."""
@@ -61,6 +65,30 @@ class Apart:
                     return found
 
 
+def _read(page: str) -> str:
+    with urllib.request.urlopen(page, timeout=10) as reply:
+        return str(reply.read().decode())
+
+
+async def cut(link: WideLink, fleet: LinkedServers) -> float:
+    """Cut, and return once the hub has given the connection up. Returns the moment of the cut."""
+    cut_s = time.monotonic()
+    await asyncio.to_thread(link.cut)
+    await fleet.until_unlinked(SITE)
+    return cut_s
+
+
+@asynccontextmanager
+async def servers_apart(
+    folder: Path, conditions: Conditions, *, compression: str = "s2_fast", keep: bool = False
+) -> AsyncIterator[tuple[WideLink, LinkedServers]]:
+    """The two servers with their streams and the line between them, and nothing else. `keep` keeps packets."""
+    with wide_link(conditions, keep_path=folder / "link.pcap" if keep else None) as link:
+        where = link.where(SITE)
+        async with linked(folder / "fleet", sites=(SITE,), compression=compression, where=where) as fleet:
+            yield link, fleet
+
+
 @asynccontextmanager
 async def apart(
     folder: Path,
@@ -72,9 +100,8 @@ async def apart(
 ) -> AsyncIterator[Apart]:
     """All of it, running, with one document that has crossed. `environment` is for sync-delta; `keep` keeps packets."""
     async with AsyncExitStack() as stack:
-        link = stack.enter_context(wide_link(conditions, keep_path=folder / "link.pcap" if keep else None))
-        servers = linked(folder / "fleet", sites=(SITE,), compression=compression, where=link.where(SITE))
-        fleet = await stack.enter_async_context(servers)
+        servers = servers_apart(folder, conditions, compression=compression, keep=keep)
+        link, fleet = await stack.enter_async_context(servers)
         processes = processes_of(fleet, folder, milvus=False)
         for child in processes.children.values():
             stack.callback(child.end)
