@@ -37,6 +37,7 @@ from causeway.cli.site_folder import (
     SiteFolder,
     SiteIdentity,
     SiteRecord,
+    forget_consumers,
     holds_homeless_streams,
     holds_streams,
     write_whole,
@@ -138,6 +139,8 @@ def _prepare(config: SiteConfig, folder: SiteFolder, keys_made: KeysMade, start:
     check_free("0.0.0.0", linkage.doors, config.role)  # noqa: S104 - where sites come in.
     ports, metrics_ports = choose_ports(config.ports, processes_count(config, linkage.linked), config.role)
     folder.prepare()
+    if start.previous_key is not None:
+        forget_consumers(folder.jetstream)
     around = Surroundings(
         commands=commands,
         environ=os.environ,

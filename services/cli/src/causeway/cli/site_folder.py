@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -206,3 +207,15 @@ def write_whole(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+
+
+def forget_consumers(jetstream: Path) -> int:
+    """Remove the durable consumers of a message store that does not run, and return how many there were.
+
+    nats-server can not read a consumer after its key was changed. What a consumer has not settled stays in its stream,
+    and whoever had it makes it again.
+    """
+    folders = [path for path in jetstream.glob("jetstream/*/streams/*/obs/*") if path.is_dir()]
+    for folder in folders:
+        shutil.rmtree(folder)
+    return len(folders)
