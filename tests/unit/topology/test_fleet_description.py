@@ -15,10 +15,10 @@ from causeway.topology.description import (
     render_fleet,
 )
 from causeway.topology.errors import BadFleetError
-from causeway.topology.site_keys import is_public_key, new_seed, public_key
+from causeway.topology.site_keys import is_public_key
 
-KEY = public_key(new_seed())
-OTHER_KEY = public_key(new_seed())
+KEY = "UDVWXR7LJRK5SAEAVU5RXOJM7FXRJGYYZLWSEGEZEDJIRGWPP5F5I2KQ"
+OTHER_KEY = "UDVWXR7LJRK5SAEAVU5RXOJM7FXRJGYYZLWSEGEZEDJIRGWPP5F5I2KQ"
 SITE = Site(name="branch-1", nkey=KEY, kbs=("policies", "fees"))
 
 
