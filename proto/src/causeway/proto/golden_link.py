@@ -110,7 +110,9 @@ def _requests() -> tuple[codec.Message, ...]:
             verified_equal=True,
             artifacts={"calibration/handbook": "2026-01"},
         ),
-        link.HubReport(at_unix_ms=_AT_UNIX_MS, applied_seq=300, outbox_seq=70_000, siblings=1),
+        link.HubReport(
+            at_unix_ms=_AT_UNIX_MS, applied_seq=300, outbox_seq=70_000, siblings=1, shared={"handbook": b"\x01" * 16}
+        ),
         link.Compare(kb="handbook", spans=[span], thorough=True),
         link.Compared(kb="handbook", spans=[span], listings=[listing]),
         link.FetchDocuments(kb="handbook", document_keys=[_DOCUMENT_KEY]),

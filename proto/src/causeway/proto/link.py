@@ -29,7 +29,11 @@ class SiteReport(Message, frozen=True, kw_only=True):
 
 
 class HubReport(Message, frozen=True, kw_only=True):
-    """How far the hub has applied what the site shares (`applied_seq` of its outbox; 0: nothing yet)."""
+    """How far the hub has applied what the site shares (`applied_seq` of its outbox; 0: nothing yet).
+
+    `shared` is a fingerprint, by kb, of all live documents that the hub shares, as it was when its outbox stood at
+    `outbox_seq` or later: a site that has a kb whole finds the same.
+    """
 
     type_name: ClassVar[str] = "io.causeway.hub_report.v1"
 
@@ -37,6 +41,7 @@ class HubReport(Message, frozen=True, kw_only=True):
     applied_seq: int
     outbox_seq: int = 0
     siblings: int = 0
+    shared: dict[str, bytes] = {}
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True, array_like=True):

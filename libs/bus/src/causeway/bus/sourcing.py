@@ -16,6 +16,7 @@ import nats.js.errors
 from nats.js import api
 
 from causeway.bus.errors import DeclareRefused, StreamMissing
+from causeway.bus.scanning import scan
 from causeway.proto.streams import Feed, Source
 
 if TYPE_CHECKING:
@@ -63,8 +64,10 @@ async def remove_source(bus: "Bus", stream: str, source: Source) -> None:
     await _change(bus, stream, lambda sources: _without(sources, source))
 
 
-async def kick_source(bus: "Bus", stream: str, source: Source) -> None:
+async def kick_source(bus: "Bus", stream: str, source: Source, after_seq: int | None = None) -> None:
     """Make a source resume now, after the last message that the stream has of it. Safe at any time.
+
+    With `after_seq` what came of it beyond that sequence of its own stream is removed before, and so comes once more.
 
     Raises:
         StreamMissing: no such stream.
@@ -72,15 +75,25 @@ async def kick_source(bus: "Bus", stream: str, source: Source) -> None:
     config = await _config(bus, stream)
     noted = {**(config.metadata or {}), KICKED: json.dumps(source_config(source).as_dict())}
     await _update(bus, config.evolve(sources=_without(_with_kicked(config), source), metadata=noted))
+    if after_seq is not None:
+        await _drop_beyond(bus, stream, source, after_seq)
     if source.consumer:
-        await _rewind(bus, stream, source)
+        await _rewind(bus, source, await _taken_seq(bus, stream, source))
     await add_source(bus, stream, source)
 
 
-async def _rewind(bus: "Bus", stream: str, source: Source) -> None:
+async def _drop_beyond(bus: "Bus", stream: str, source: Source, after_seq: int) -> None:
+    """The server begins after the last message that it has of a source, so these have to go."""
+    async for message in scan(bus.broker.js, stream, [source.subjects]):
+        parts = (message.headers or {}).get(SOURCE_HEADER, "").split()
+        if len(parts) > _SEQUENCE_AT and int(parts[_SEQUENCE_AT]) > after_seq:
+            await bus.broker.js.delete_msg(stream, message.metadata.sequence.stream)
+
+
+async def _rewind(bus: "Bus", source: Source, after_seq: int) -> None:
     """Set the feed to what this stream has, which a restored or a new disk may have less of than the feed thinks."""
     subject = f"{source.api_prefix}.CONSUMER.RESET.{source.stream}.{source.consumer}"
-    payload = json.dumps({"seq": await _taken_seq(bus, stream, source) + 1}).encode()
+    payload = json.dumps({"seq": after_seq + 1}).encode()
     try:
         reply = json.loads((await bus.client.request(subject, payload, RESET_S)).data)
     except (nats.errors.Error, TimeoutError):

@@ -8,6 +8,7 @@ import msgspec
 
 from causeway.proto.outbox import Run
 from causeway.reconciliation import Item
+from causeway.sync_delta.fingerprints import fingerprint_of
 
 _VARIABLES_MAX = 500
 _RUNS = msgspec.msgpack.Decoder(list[Run])
@@ -178,6 +179,15 @@ class Inbox:
             "SELECT document_key, digest FROM received WHERE origin = ? AND kb = ? AND deleted = 0", (origin, kb)
         )
         return [Item(key=key, digest=digest) for key, digest in rows]
+
+    def fingerprint(self, origin: str, kb: str) -> bytes:
+        """Of all live documents of a kb, with their digests: equal where the same stands."""
+        rows = self._database.execute(
+            "SELECT document_key, digest FROM received WHERE origin = ? AND kb = ? AND deleted = 0"
+            " ORDER BY document_key",
+            (origin, kb),
+        )
+        return fingerprint_of(rows)
 
     def documents(self, origin: str) -> Iterator[tuple[str, bytes, Received]]:
         """Every document of an origin that is known here: kb, key and what stands."""

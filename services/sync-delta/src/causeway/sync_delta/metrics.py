@@ -34,6 +34,7 @@ class Metrics:
         self.waiting = gauge("waiting_documents", "Documents of other places that wait for chunks.")
         self.siblings = gauge("siblings", "Versions written at one place while another wrote too.")
         self.kicks = counter("kicks", "Sources that were made to resume.", "source")
+        self.rewinds = counter("feed_rewinds", "Feeds that were set back because documents were missing.", "kb")
         self.connected = gauge("link_connected", "1 while the other side answers.", "peer")
         self.lag_messages = gauge("lag_messages", "What is shared and not applied.", "origin", "replica")
         self.batch_seconds = Histogram(

@@ -11,6 +11,7 @@ from causeway.proto.knowledge import Stamp
 from causeway.proto.outbox import Run
 from causeway.reconciliation import Item
 from causeway.sync_delta import ledger
+from causeway.sync_delta.fingerprints import fingerprint_of
 from causeway.sync_delta.numbering import Sharing
 from causeway.sync_delta.residency import Decision
 
@@ -191,6 +192,14 @@ class Outbox:
         """All that is shared of a kb, for comparison; tombstones are not."""
         rows = self._database.execute("SELECT document_key, digest FROM shared WHERE kb = ? AND deleted = 0", (kb,))
         return [Item(key=key, digest=digest) for key, digest in rows]
+
+    def fingerprint(self, kb: str) -> bytes:
+        """Of all live documents of a kb, with their digests: equal where the same is shared."""
+        rows = self._database.execute(
+            "SELECT document_key, digest FROM shared WHERE kb = ? AND deleted = 0 ORDER BY document_key",
+            (kb,),
+        )
+        return fingerprint_of(rows)
 
     def kbs(self) -> list[str]:
         """Those of which something is shared."""

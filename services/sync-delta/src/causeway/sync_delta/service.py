@@ -12,6 +12,7 @@ from causeway.proto import streams, subjects
 from causeway.proto.link import HubReport, LinkStatusAsked, SiteReport
 from causeway.sync_delta import outgoing, tombstones, window
 from causeway.sync_delta.applying import Applying
+from causeway.sync_delta.feeds import Feeds
 from causeway.sync_delta.flow import Flow
 from causeway.sync_delta.incoming import Incoming
 from causeway.sync_delta.kick import HUB_LIMITS, SITE_LIMITS, Kicking
@@ -112,6 +113,8 @@ class SyncDelta:
             monotonic_s=time.monotonic,
             always_first=not self.at_hub,
         )
+        self._fingerprints_seq, self._shared = -1, dict[str, bytes]()
+        self.feeds = Feeds(site=place, link=link, state=state, metrics=metrics, quiet=self._inbox_is_applied)
         self.status = LinkReport(self)
         self.reporting = SiteReporting(
             site=place,
@@ -211,6 +214,9 @@ class SyncDelta:
         behind = self.knowledge_following.lag or self.inbox_following.lag
         return not queued and not behind and self.flow.applied_seq >= last_seq
 
+    def _inbox_is_applied(self) -> bool:
+        return not self.inbox_following.lag and not self.incoming.busy.locked()
+
     def _decided(self) -> None:
         self.sending.wake.set()
         self.shadowing.wake.set()
@@ -245,9 +251,21 @@ class SyncDelta:
             applied_seq=self.incoming.applied_seqs.get(site, 0),
             outbox_seq=await self.link.last_seq(streams.outbox(self.place).name),
             siblings=counts.siblings,
+            shared=await self._fingerprints(),
         )
 
+    async def _fingerprints(self) -> dict[str, bytes]:
+        """Of what the hub shares, by kb; a hub of many sites works it out once per change."""
+        seq = await self.link.last_seq(streams.outbox(self.place).name)
+        if seq != self._fingerprints_seq:
+            self._shared = await self.state.read(
+                lambda tables: {kb: tables.outbox.fingerprint(kb) for kb in tables.outbox.kbs()}
+            )
+            self._fingerprints_seq = seq
+        return self._shared
+
     async def _hub_applied(self, report: HubReport) -> bool:
+        await self.feeds.compare(report)
         now_ms = time.time_ns() // 1_000_000
         news = await self.state.read(lambda tables: self.flow.applied(report.applied_seq, tables.outbox, now_ms))
         if news:
