@@ -12,25 +12,26 @@ from causeway.sync_delta.outbox_tables import Shared
 from causeway.sync_delta.peers import Peers
 from causeway.sync_delta.state import State
 
-LIMITS = Limits(silence_s=3.0, grace_s=1.0, every_s=10.0)
+LIMITS = Limits(silence_s=3.0, every_s=10.0)
 
 
 @pytest.mark.parametrize(
-    ("heard_s", "answers_for_s", "since_kick_s", "kicked"),
+    ("heard_s", "spoke_s", "since_kick_s", "kicked"),
     [
         (60.0, 2.0, 60.0, True),
         (-1.0, 2.0, 60.0, True),
         (0.5, 2.0, 60.0, False),
         (60.0, -1.0, 60.0, False),
-        (60.0, 0.5, 60.0, False),
+        (5.0, 4.0, 60.0, False),
+        (5.0, 0.1, 60.0, True),
         (60.0, 2.0, 5.0, False),
     ],
-    ids=["stuck", "never heard", "healthy", "no link", "link just back", "kicked just now"],
+    ids=["stuck", "never heard", "healthy", "no link", "as silent as the peer", "link just back", "kicked just now"],
 )
-def test_a_source_is_kicked_when_it_is_silent_although_the_peer_answers(
-    heard_s: float, answers_for_s: float, since_kick_s: float, kicked: bool
+def test_a_source_is_kicked_when_it_is_silent_although_the_peer_speaks(
+    heard_s: float, spoke_s: float, since_kick_s: float, kicked: bool
 ) -> None:
-    assert stuck(heard_s, answers_for_s, since_kick_s, LIMITS) is kicked
+    assert stuck(heard_s, spoke_s, since_kick_s, LIMITS) is kicked
 
 
 def test_sources_are_known_by_the_prefix_of_their_api() -> None:
@@ -47,8 +48,9 @@ def test_a_peer_answers_from_its_first_word_until_it_has_been_silent() -> None:
     assert peers.answers_for_s("hub", 0) < 0
     peers.heard("hub", 100)
     peers.heard("hub", 103)
-    assert peers.answers_for_s("hub", 104) == 4
+    assert (peers.answers_for_s("hub", 104), peers.spoke_s("hub", 104)) == (4, 1)
     assert peers.answers_for_s("hub", 109) < 0
+    assert peers.spoke_s("hub", 109) < 0
     peers.heard("hub", 110)
     assert peers.answers_for_s("hub", 111) == 1
     peers.lost("hub")

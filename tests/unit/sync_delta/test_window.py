@@ -112,6 +112,14 @@ def test_a_link_that_gets_slow_is_believed_after_a_few_halflives() -> None:
     assert 10_000 <= measured(fast + slow) < 30_000
 
 
+def test_a_link_that_is_there_again_after_hours_is_believed_within_seconds() -> None:
+    fast = [Sample(second * 1_000, second * 1_000_000, True) for second in range(60)]
+    cut = Sample(10_000_000, 59_000_000, True)
+    again = [Sample(10_000_000 + tenth * 100, 59_000_000 + tenth * 100_000, True) for tenth in range(1, 101)]
+    assert measured([*fast, cut]) < 1_000
+    assert measured([*fast, cut, *again]) > 900_000
+
+
 def test_a_link_that_stands_still_closes_the_window_to_its_floor() -> None:
     fast = [Sample(second * 1_000, second * 1_000_000, True) for second in range(60)]
     dead = [Sample((60 + second) * 1_000, 59_000_000, True) for second in range(1, 200)]

@@ -171,6 +171,8 @@ class Applying:
         origin, kb, numbers = document.came.origin, document.shared.manifest.kb, numbers_of(document.shared.runs)
         came = {number: with_them[origin, kb, number] for number in numbers if (origin, kb, number) in with_them}
         rest = [number for number in numbers if number not in came]
+        if not rest:
+            return came
         found = came | await self.state.read(lambda tables: tables.inbox.chunks(origin, kb, rest))
         lacking = [number for number in numbers if number not in found]
         if lacking:

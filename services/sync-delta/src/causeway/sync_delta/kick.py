@@ -16,30 +16,31 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """`silence_s` is longer than two heartbeats of a healthy source; a link that flaps is not kicked more often than
-    `every_s`."""
+    """`silence_s` is two heartbeats of a healthy source or more; none is kicked more often than `every_s`."""
 
     silence_s: float
-    grace_s: float = 1.0
     every_s: float = 10.0
 
 
-HUB_LIMITS = Limits(silence_s=3.0)
+HUB_LIMITS = Limits(silence_s=2.0)
 """Sources that the hub makes hear a heartbeat a second."""
 SITE_LIMITS = Limits(silence_s=11.0)
 """Feeds send one every five seconds."""
 
 
-def stuck(heard_s: float, answers_for_s: float, since_kick_s: float, limits: Limits) -> bool:
-    """Whether to kick: the peer has answered for `answers_for_s` (below 0: it does not), the source heard nothing for
-    `heard_s` (below 0: never), and the last kick was `since_kick_s` ago."""
-    silent = heard_s < 0 or heard_s > limits.silence_s
-    return silent and answers_for_s >= limits.grace_s and since_kick_s >= limits.every_s
+def stuck(heard_s: float, spoke_s: float, since_kick_s: float, limits: Limits) -> bool:
+    """Whether to kick: the peer spoke `spoke_s` ago (below 0: it is away), and the source, which was last heard
+    `heard_s` ago (below 0: never), was silent for `silence_s` before that. The last kick was `since_kick_s` ago.
+
+    A source that is as silent as its peer is not stuck: there is no link, and a kick would be lost with it.
+    """
+    silent = heard_s < 0 or heard_s - spoke_s > limits.silence_s
+    return spoke_s >= 0 and silent and since_kick_s >= limits.every_s
 
 
 @dataclass(kw_only=True)
 class Kicking:
-    """Looks at the sources of INBOX. `answers_for_s` says of a peer how long it has been answering without a break.
+    """Looks at the sources of INBOX. `spoke_s` says how long ago a peer spoke, below 0 if it is away.
 
     With `always_first` each source is kicked once, as soon as its peer answers.
     """
@@ -48,7 +49,7 @@ class Kicking:
     place: str
     limits: Limits
     metrics: Metrics
-    answers_for_s: Callable[[str], float]
+    spoke_s: Callable[[str], float]
     monotonic_s: Callable[[], float]
     always_first: bool = False
     kicked_s: dict[str, float] = field(default_factory=dict)
@@ -63,7 +64,7 @@ class Kicking:
             since_s = self.monotonic_s() - self.kicked_s.get(state.api_prefix, float("-inf"))
             # A feed may think that this disk has more than it has, if it was restored from a copy.
             heard_s = -1.0 if self.always_first and state.api_prefix not in self.kicked_s else state.heard_s
-            if source is None or not stuck(heard_s, self.answers_for_s(peer), since_s, self.limits):
+            if source is None or not stuck(heard_s, self.spoke_s(peer), since_s, self.limits):
                 continue
             self.kicked_s[state.api_prefix] = self.monotonic_s()
             await kick_source(self.bus, INBOX, source)

@@ -42,3 +42,7 @@ class Peers:
         if peer is None or now_s - peer.last_s > self.silence_s:
             return -1.0
         return now_s - peer.since_s
+
+    def spoke_s(self, name: str, now_s: float) -> float:
+        """How long ago it spoke; below 0: it does not answer."""
+        return now_s - self.known[name].last_s if self.answers_for_s(name, now_s) >= 0 else -1.0

@@ -20,6 +20,8 @@ from causeway.sync_delta.peers import Peers
 _log = logging.getLogger(__name__)
 AT_ONCE_S = 0.1
 """Progress is reported no more often than this, so that the window opens again soon."""
+LOST_S = 0.5
+"""How soon a hub that did not answer is asked again: without a link nothing of that leaves the site."""
 
 
 @dataclass(kw_only=True)
@@ -37,15 +39,17 @@ class SiteReporting:
 
     async def until(self, stop: asyncio.Event) -> None:
         """Report every `every_s`, and as fast as the hub makes progress while it does."""
+        pause_s = self.every_s
         while not stop.is_set():
             self.wake.clear()
             news = await self.step()
-            if news:
-                await asyncio.sleep(AT_ONCE_S)
-                continue
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.wake.wait(), self.every_s)
+            # A hub that makes progress may pause for a batch: it is asked less and less often.
+            pause_s = AT_ONCE_S if news else min(2 * pause_s, self.every_s)
+            if self.peers.answers_for_s(subjects.HUB, time.monotonic()) < 0:
+                pause_s = LOST_S
             await asyncio.sleep(AT_ONCE_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.wake.wait(), max(0.0, pause_s - AT_ONCE_S))
 
     async def step(self) -> bool:
         """One report. Returns whether the hub has applied more than it had."""

@@ -109,7 +109,7 @@ class SyncDelta:
             place=place,
             limits=HUB_LIMITS if self.at_hub else SITE_LIMITS,
             metrics=metrics,
-            answers_for_s=lambda peer: self.peers.answers_for_s(peer, time.monotonic()),
+            spoke_s=lambda peer: self.peers.spoke_s(peer, time.monotonic()),
             monotonic_s=time.monotonic,
             always_first=not self.at_hub,
         )

@@ -29,6 +29,7 @@ class Policy:
     floor_bytes: int = 1 * MIB
     ceiling_bytes: int = 64 * MIB
     rate_halflife_s: float = 20.0
+    rise_halflife_s: float = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,8 @@ def choose(
 
 
 def observe(rate: Rate, sample: Sample, policy: Policy) -> Rate:
-    """The rate after a report: an average that forgets half in `rate_halflife_s` of busy time.
+    """The rate after a report: an average that forgets half in `rate_halflife_s` of busy time, and in `rise_halflife_s`
+    where the link is faster than that, as it is after a cut.
 
     Idle time says nothing about the link, and neither does a report that is older than the last one.
     """
@@ -110,7 +112,8 @@ def observe(rate: Rate, sample: Sample, policy: Policy) -> Rate:
     measured = (sample.applied_bytes - last.applied_bytes) / elapsed_s
     if rate.bytes_per_s == 0.0:
         return Rate(measured, sample)
-    kept = 0.5 ** (elapsed_s / policy.rate_halflife_s)
+    rises = measured > rate.bytes_per_s
+    kept = 0.5 ** (elapsed_s / (policy.rise_halflife_s if rises else policy.rate_halflife_s))
     return Rate(kept * rate.bytes_per_s + (1.0 - kept) * measured, sample)
 
 
