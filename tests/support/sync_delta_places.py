@@ -147,17 +147,19 @@ def embedded(kb: str, name: bytes, text: str) -> ChunkEmbedded:
 @asynccontextmanager
 async def running(fleet: LinkedServers, place: str, folder: Path, limits: Limits = FAST) -> AsyncIterator[RunningPlace]:
     """sync-delta of a place. Its state is in `folder`."""
-    async with fleet.bus(place) as app, fleet.bus(place, "link") as other:
-        link = app if place == subjects.HUB else other
-        state = State(folder / f"sync-delta-{place}", place)
-        sync = SyncDelta(place, app, link, state, key_of(place), limits, Metrics(CollectorRegistry()))
-        try:
-            await sync.start()
-            yield RunningPlace(place, app, link, sync=sync)
-        finally:
-            async with asyncio.timeout(20):
-                await sync.stop()
-            state.close()
+    state = State(folder / f"sync-delta-{place}", place)
+    try:
+        async with fleet.bus(place) as app, fleet.bus(place, "link") as other:
+            link = app if place == subjects.HUB else other
+            sync = SyncDelta(place, app, link, state, key_of(place), limits, Metrics(CollectorRegistry()))
+            try:
+                await sync.start()
+                yield RunningPlace(place, app, link, sync=sync)
+            finally:
+                async with asyncio.timeout(20):
+                    await sync.stop()
+    finally:
+        state.close()
 
 
 @asynccontextmanager
