@@ -1,10 +1,21 @@
 """What a person sees who types a command wrongly."""
 
+import logging
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 from causeway.cli.main import main
+
+
+@pytest.fixture(autouse=True)
+def log_level_stays() -> Iterator[None]:
+    """The command silences the log of its own process, which here is that of all tests."""
+    logger = logging.getLogger("causeway")
+    level = logger.level
+    yield
+    logger.setLevel(level)
 
 
 @pytest.mark.parametrize(
