@@ -46,9 +46,9 @@ class Apart:
         await asyncio.to_thread(self.link.heal)
         return time.monotonic()
 
-    async def shared_bytes(self) -> float:
-        """What the site's sync-delta has put into its outbox since it was started."""
-        page = f"http://127.0.0.1:{self.processes.metrics_ports[f'sync-delta.{SITE}']}/metrics"
+    async def shared_bytes(self, place: str) -> float:
+        """What the sync-delta of a place has put into its outbox since it was started."""
+        page = f"http://127.0.0.1:{self.processes.metrics_ports[f'sync-delta.{place}']}/metrics"
         lines = (await asyncio.to_thread(_read, page)).splitlines()
         return sum(float(line.split()[1]) for line in lines if line.startswith("causeway_sync_delta_sent_bytes_total "))
 
@@ -94,11 +94,10 @@ async def apart(
     folder: Path,
     conditions: Conditions,
     *,
-    environment: dict[str, str] | None = None,
     compression: str = "s2_fast",
     keep: bool = False,
 ) -> AsyncIterator[Apart]:
-    """All of it, running, with one document that has crossed. `environment` is for sync-delta; `keep` keeps packets."""
+    """All of it with the settings as shipped, running, with one document that has crossed. `keep` keeps packets."""
     async with AsyncExitStack() as stack:
         servers = servers_apart(folder, conditions, compression=compression, keep=keep)
         link, fleet = await stack.enter_async_context(servers)
@@ -109,7 +108,7 @@ async def apart(
             key = folder / f"{place}.chunk-key"
             key.write_text(key_of(place).hex())
             child = processes.children[f"sync-delta.{place}"]
-            child.environment |= {"SYNC_DELTA_CHUNK_KEY_FILE": str(key), **(environment or {})}
+            child.environment |= {"SYNC_DELTA_CHUNK_KEY_FILE": str(key)}
             child.start()
         await asyncio.gather(*(processes.ready(name) for name in processes.metrics_ports))
         hub, site = [await stack.enter_async_context(writer(fleet, place)) for place in (HUB, SITE)]
