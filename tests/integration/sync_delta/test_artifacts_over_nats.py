@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
 
-from causeway.bus import Bus, BusSettings, Caller, Endpoint
+from causeway.bus import Bus, BusSettings, Caller
 from causeway.bus.streams import declare
 from causeway.proto import subjects
 from causeway.proto.link import ArtifactBytes, FetchArtifact
@@ -92,10 +92,8 @@ async def place(server: NatsServer, tmp_path: Path, command: tuple[str, ...] = (
                 return ArtifactBytes(offset=answer.offset, total=answer.total, data=bytes(len(answer.data)))
             return answer
 
-        endpoint = Endpoint(
-            name="artifact", subject=subjects.SYNC_ARTIFACT.at("*"), handler=piece, request_type=FetchArtifact
-        )
-        serving_micro = hub.serve("sync-delta-link", "1.0.0", "pieces", [endpoint])
+        endpoints = [replace(each, handler=piece) if each.name == "artifact" else each for each in serving.endpoints()]
+        serving_micro = hub.serve("sync-delta-link", "1.0.0", "pieces", endpoints)
         await asyncio.wait_for(serving_micro.ready.wait(), 10)
         artifacts.start()
         try:
@@ -111,6 +109,17 @@ async def test_a_version_is_fetched_in_pieces_and_put_in_force(nats_server: Nats
         await until(lambda: made.current() == "1")
         assert (tmp_path / "artifacts/file/handbook/current/a.json").read_bytes() == body
         assert made.asked == [0, PIECE_BYTES, 2 * PIECE_BYTES]
+
+
+async def test_an_offer_that_was_lost_with_the_link_is_asked_for(nats_server: NatsServer, tmp_path: Path) -> None:
+    async with place(nats_server, tmp_path) as made:
+        await made.artifacts.stop()
+        # Its inbox stays empty: what it hears, it asks for.
+        deaf = replace(made.artifacts, stream="DEAD", offers_every_s=0.05)
+        deaf.start()
+        await made.offer("1", b"{}")
+        await until(lambda: made.current() == "1")
+        await deaf.stop()
 
 
 async def test_a_download_goes_on_where_it_stopped(nats_server: NatsServer, tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def test_a_document_larger_than_the_window_goes_alone() -> None:
 
 def test_the_window_is_what_the_link_carries_in_its_time_between_floor_and_ceiling() -> None:
     assert window_bytes(UNKNOWN, POLICY) == POLICY.floor_bytes
-    assert window_bytes(Rate(500_000.0, None), POLICY) == 5_000_000
+    assert window_bytes(Rate(500_000.0, None), POLICY) == int(500_000 * POLICY.window_s)
     assert window_bytes(Rate(1e12, None), POLICY) == POLICY.ceiling_bytes
 
 

@@ -117,6 +117,7 @@ def _requests() -> tuple[codec.Message, ...]:
         link.Compared(kb="handbook", spans=[span], listings=[listing]),
         link.FetchDocuments(kb="handbook", document_keys=[_DOCUMENT_KEY]),
         link.FetchArtifact(object_name="calibration/handbook/2026-01", offset=70_000, bytes_max=300),
+        link.OffersAsked(),
         link.ArtifactBytes(offset=70_000, total=5_000_000_000, data=b"\x00\x01 bytes \xff"),
     )
 

@@ -107,6 +107,12 @@ class FetchArtifact(Message, frozen=True, kw_only=True):
     bytes_max: Annotated[int, msgspec.Meta(ge=1, le=ARTIFACT_BYTES_MAX)] = ARTIFACT_BYTES_MAX
 
 
+class OffersAsked(Message, frozen=True, kw_only=True):
+    """Ask for all artifacts that are on offer: what came over the link by itself may have lost one."""
+
+    type_name: ClassVar[str] = "io.causeway.offers_asked.v1"
+
+
 class ArtifactBytes(Message, frozen=True, kw_only=True):
     """A piece of an artifact; `total` is its whole size."""
 

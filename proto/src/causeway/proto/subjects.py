@@ -208,6 +208,15 @@ SYNC_ARTIFACT = Subject(
     consumers=("sync-delta",),
     summary="A piece of an artifact.",
 )
+SYNC_OFFERS = Subject(
+    name="sync_offers",
+    pattern="site.{site}.sync.offers",
+    carries=(link.OffersAsked,),
+    replies=(outbox.ArtifactOffered, answers.Problem),
+    producers=("sync-delta",),
+    consumers=("sync-delta",),
+    summary="All artifacts that are on offer, in parts.",
+)
 LINK_STATUS = Subject(
     name="link_status",
     pattern="site.{site}.link.status",
@@ -315,6 +324,7 @@ ALL: tuple[Subject, ...] = (
     SYNC_COMPARE,
     SYNC_DOCUMENTS,
     SYNC_ARTIFACT,
+    SYNC_OFFERS,
     LINK_STATUS,
     LINK_VERIFY,
     LINK_LEDGER,

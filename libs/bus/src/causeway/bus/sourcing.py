@@ -168,7 +168,8 @@ def feed_config(feed: Feed) -> api.ConsumerConfig:
         ack_policy=api.AckPolicy.FLOW_CONTROL,
         flow_control=True,
         idle_heartbeat=1.0,  # The server takes no other for such a consumer.
-        max_ack_pending=5_000,
+        # A pong waits behind what is on its way: with thousands of messages a slow link looks dead to both servers.
+        max_ack_pending=256,
     )
 
 

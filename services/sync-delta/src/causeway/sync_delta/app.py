@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from causeway.bus import Bus, BusSettings, Caller, Endpoint
 from causeway.proto import subjects
 from causeway.proto.identity import checked_key
-from causeway.proto.link import FetchArtifact, LedgerAsked, Verified, VerifyAsked
+from causeway.proto.link import LedgerAsked, Verified, VerifyAsked
 from causeway.runtime import StartRefused
 from causeway.runtime.exposition import Exposition
 from causeway.runtime.process import Body
@@ -73,14 +73,11 @@ def build(settings: Settings) -> Body:
 async def _hub(settings: Settings, sync: SyncDelta, stack: AsyncExitStack, registry: CollectorRegistry) -> None:
     """Milvus, comparison and artifacts: what only the hub serves."""
     serving = ArtifactServing(bus=sync.app, folder=settings.state_dir / "artifacts")
-    artifact = Endpoint(
-        name="artifact", subject=subjects.SYNC_ARTIFACT.at("*"), handler=serving.piece, request_type=FetchArtifact
-    )
     comparing = Comparing(bus=sync.app)
     if settings.milvus_uri:
         shelving = _shelving(settings, sync, stack, registry)
         comparing = Comparing(bus=sync.app, damage=ShelfDamage(shelving))
-    sync.seams = Seams(endpoints=[*comparing.endpoints(), artifact, _ledger(sync)])
+    sync.seams = Seams(endpoints=[*comparing.endpoints(), *serving.endpoints(), _ledger(sync)])
 
 
 def _shelving(settings: Settings, sync: SyncDelta, stack: AsyncExitStack, registry: CollectorRegistry) -> Shelving:

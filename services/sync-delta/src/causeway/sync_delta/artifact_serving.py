@@ -1,14 +1,15 @@
 """Pieces of artifacts for sites: out of the hub's object store, through a file that is filled once per object."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from causeway.bus import Bus, Caller, ObjectError, ProblemReply
-from causeway.proto import subjects
+from causeway.bus import Bus, Caller, Endpoint, ObjectError, ProblemReply
+from causeway.proto import Message, subjects
 from causeway.proto.answers import Problem
 from causeway.proto.documents import ObjectRef
-from causeway.proto.link import ArtifactBytes, FetchArtifact
+from causeway.proto.link import ArtifactBytes, FetchArtifact, OffersAsked
 from causeway.proto.outbox import ArtifactOffered
 from causeway.proto.streams import ARTIFACTS, outbox
 
@@ -31,6 +32,31 @@ class ArtifactServing:
         data, total = await asyncio.to_thread(_read, path, asked.offset, asked.bytes_max)
         return ArtifactBytes(offset=asked.offset, total=total, data=data)
 
+    def endpoints(self) -> list[Endpoint]:
+        """For `Bus.serve`."""
+        return [
+            Endpoint(
+                name="artifact",
+                subject=subjects.SYNC_ARTIFACT.at("*"),
+                handler=self.piece,
+                request_type=FetchArtifact,
+            ),
+            Endpoint(
+                name="offers", subject=subjects.SYNC_OFFERS.at("*"), handler=self.offers, request_type=OffersAsked
+            ),
+        ]
+
+    async def offers(self, caller: Caller, asked: OffersAsked) -> AsyncIterator[Message]:
+        """Everything that is on offer, and what was withdrawn."""
+        async for offer in self._all_offers():
+            yield offer
+
+    async def _all_offers(self) -> AsyncIterator[ArtifactOffered]:
+        place = self.bus.settings.site
+        async for delivery in self.bus.scan(outbox(place).name, [subjects.ARTIFACT.at(place)]):
+            if isinstance(delivery.message, ArtifactOffered):
+                yield delivery.message
+
     async def _file_of(self, object_name: str) -> Path:
         offer = await self._offer(object_name)
         path = self.folder / offer.sha256
@@ -40,10 +66,8 @@ class ArtifactServing:
         return path
 
     async def _offer(self, object_name: str) -> ArtifactOffered:
-        stream = outbox(self.bus.settings.site).name
-        async for delivery in self.bus.scan(stream, [subjects.ARTIFACT.at(self.bus.settings.site)]):
-            offer = delivery.message
-            if isinstance(offer, ArtifactOffered) and offer.object_name == object_name:
+        async for offer in self._all_offers():
+            if offer.object_name == object_name:
                 return offer
         raise ProblemReply(Problem(code="not_found", message=f"no artifact {object_name!r} is on offer"))
 

@@ -6,13 +6,14 @@ complete is not fetched again; one that failed is not tried again until another 
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from causeway.bus import Bus, BusError, Delivery, Position, ProblemReply
 from causeway.proto import subjects
-from causeway.proto.link import ArtifactBytes, FetchArtifact
+from causeway.proto.link import ArtifactBytes, FetchArtifact, OffersAsked
 from causeway.proto.outbox import ArtifactOffered
 from causeway.sync_delta.artifact_metrics import ArtifactMetrics
 from causeway.sync_delta.artifact_store import ArtifactDamaged, ArtifactRefused, ArtifactStore
@@ -23,6 +24,8 @@ PIECE_BYTES = 256 * 1024
 PIECE_TIMEOUT_S = 30.0
 TRIES_MAX = 5
 WAIT_S = (1.0, 5.0, 30.0, 120.0)
+OFFERS_EVERY_S = 60.0
+"""An offer that was lost with a link is asked for no later than this after the link is back."""
 COMMAND_TIMEOUT_S = 120.0
 
 
@@ -37,10 +40,12 @@ class Artifacts:
     command: Sequence[str] = ()
     bytes_per_s_max: int = 0
     stream: str = "INBOX"
+    offers_every_s: float = OFFERS_EVERY_S
     failed: dict[str, str] = field(default_factory=dict)
     _offers: dict[str, ArtifactOffered] = field(default_factory=dict)
     _woken: asyncio.Event = field(default_factory=asyncio.Event)
-    _task: asyncio.Task[None] | None = None
+    _tried: set[ArtifactOffered] = field(default_factory=set)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def start(self) -> None:
         """Follow the offers; fetch beside it, so that a large model holds up nothing."""
@@ -51,23 +56,38 @@ class Artifacts:
             self._take,
             message_types=subjects.ARTIFACT.carries,
         )
-        self._task = asyncio.create_task(self._work(), name="artifacts")
+        self._tasks = [
+            asyncio.create_task(self._work(), name="artifacts"),
+            asyncio.create_task(self._ask_now_and_then(), name="artifact-offers"),
+        ]
 
     async def stop(self) -> None:
         """End; a download goes on at the next start."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @staticmethod
     async def _from_the_beginning() -> Position:
         return Position()
 
     async def _take(self, deliveries: list[Delivery]) -> None:
-        for delivery in deliveries:
-            if isinstance(delivery.message, ArtifactOffered):
-                self._offers[f"{delivery.message.kind.value}/{delivery.message.name}"] = delivery.message
+        self._consider(each.message for each in deliveries if isinstance(each.message, ArtifactOffered))
+
+    def _consider(self, offers: Iterable[ArtifactOffered]) -> None:
+        """An offer that was tried is not tried again, whichever way it comes."""
+        for offer in offers:
+            if offer not in self._tried:
+                self._tried.add(offer)
+                self._offers[f"{offer.kind.value}/{offer.name}"] = offer
         self._woken.set()
+
+    async def _ask_now_and_then(self) -> None:
+        while True:
+            with suppress(BusError, TimeoutError):
+                asked = self.link.request_stream(subjects.SYNC_OFFERS.at(self.site), OffersAsked(), ArtifactOffered)
+                self._consider([offer async for offer in asked])
+            await asyncio.sleep(self.offers_every_s)
 
     async def _work(self) -> None:
         while True:
@@ -88,6 +108,9 @@ class Artifacts:
             self.failed.pop(key, None)
         except (ArtifactRefused, ArtifactDamaged, BusError, OSError) as error:
             self.failed[key] = f"{offer.version}: {error}"
+            if isinstance(error, BusError):
+                # The link went away: asked for again, it is tried again.
+                self._tried.discard(offer)
             self.metrics.outcomes.labels("failed").inc()
             log.warning("an artifact was not put in force", extra={"artifact": key, "reason": str(error)})
 

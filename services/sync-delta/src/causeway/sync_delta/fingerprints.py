@@ -21,7 +21,8 @@ def fingerprint_of(documents: Iterable[tuple[bytes, bytes]]) -> bytes:
 class Agreement:
     """How a kb of the hub stands here. `equal_seq`: up to where of its outbox nothing is missing.
 
-    `differs_since_s`: since when its fingerprint has been this other one while nothing was under way; below 0: it is not.
+    `differs_since_s`: since when its fingerprint has been this other one while nothing was under way; below 0: it
+    is not.
     """
 
     equal_seq: int = 0

@@ -24,8 +24,8 @@ class Limits:
 
 HUB_LIMITS = Limits(silence_s=2.0)
 """Sources that the hub makes hear a heartbeat a second."""
-SITE_LIMITS = Limits(silence_s=11.0)
-"""Feeds send one every five seconds."""
+SITE_LIMITS = Limits(silence_s=3.0)
+"""Feeds send one every second too; a feed also lives through the reconnection that makes a source new."""
 
 
 def stuck(heard_s: float, spoke_s: float, since_kick_s: float, limits: Limits) -> bool:

@@ -41,7 +41,7 @@ class Batch:
     """How much is published at once. An interactive document waits for at most one batch."""
 
     documents_max: int = 64
-    bytes_max: int = 512 * 1024
+    bytes_max: int = 128 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,12 +27,12 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     milvus_batch_messages: int = 2_000
     batch_messages_max: int = 500
     batch_documents_max: int = 64
-    batch_bytes_max: int = 512 * 1024
+    batch_bytes_max: int = 128 * 1024
     interactive_bytes_max: int = 64 * 1024
     interactive_chunks_max: int = 16
     bulk_wait_s: float = 30.0
-    window_s: float = 10.0
-    window_bytes_min: int = 1 * MIB
+    window_s: float = 2.0
+    window_bytes_min: int = 128 * 1024
     window_bytes_max: int = 64 * MIB
     tombstone_age_min_s: int = 7 * DAY_S
     tombstone_age_max_s: int = 90 * DAY_S

@@ -19,14 +19,18 @@ class Class(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """The limits. What is under way is what the link carries in `window_s`, between floor and ceiling."""
+    """The limits. What is under way is what the link carries in `window_s`, between floor and ceiling.
+
+    A pong of nats-server waits behind what is under way, and a link that owes two of them is given up: so there must be
+    less than the 6 s that two pings take, also on the slowest link.
+    """
 
     interactive_bytes_max: int = 64 * 1024
     interactive_chunks_max: int = 16
     bulk_wait_s: float = 30.0
     bulk_share: float = 0.25
-    window_s: float = 10.0
-    floor_bytes: int = 1 * MIB
+    window_s: float = 2.0
+    floor_bytes: int = 128 * 1024
     ceiling_bytes: int = 64 * MIB
     rate_halflife_s: float = 20.0
     rise_halflife_s: float = 2.0
