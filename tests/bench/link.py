@@ -86,7 +86,7 @@ def main() -> None:
     encoder = Encoder.load(embedding_folder(MODEL), threads=1)
     asyncio.run(run_link(plan_of(options), report, console, encoder.encode_passages))
     if options.json:
-        console.file.write(json.dumps(report.as_dict(), ensure_ascii=False, indent=1))
+        print(json.dumps(report.as_dict(), ensure_ascii=False, indent=1))
     else:
         report.show(console)
 
