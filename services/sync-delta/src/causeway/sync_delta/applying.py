@@ -67,9 +67,9 @@ class Outcome:
         before = inbox.received(*name)
         old = set(numbers_of(before.runs)) if before is not None else set()
         new = set(numbers_of(self.received.runs))
-        released = inbox.put_received(*name, self.received, new - old, old - new)
-        gone = [subjects.OUTBOX_CHUNK.at(self.origin, self.kb, str(number)) for number in released]
-        inbox.release([*gone, self.subject] if self.received.deleted else gone, self.inbox_seq + 1)
+        inbox.put_received(*name, self.received, new - old, old - new, now_ms)
+        if self.received.deleted:
+            inbox.release([self.subject], self.inbox_seq + 1)
 
 
 @dataclass(kw_only=True)

@@ -94,9 +94,19 @@ class Inbox:
         )
 
     def put_received(
-        self, origin: str, kb: str, document_key: bytes, received: Received, named: Iterable[int], let_go: Iterable[int]
-    ) -> list[int]:
-        """A document stands: it names `named` anew and lets `let_go` go. Returns the numbers that none names now."""
+        self,
+        origin: str,
+        kb: str,
+        document_key: bytes,
+        received: Received,
+        named: Iterable[int],
+        let_go: Iterable[int],
+        now_ms: int,
+    ) -> None:
+        """A document stands: it names `named` anew and lets `let_go` go.
+
+        A number that no document names now may be named by one that is still on its way: it goes when it is idle.
+        """
         self._database.execute(
             "INSERT OR REPLACE INTO received VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
@@ -114,23 +124,17 @@ class Inbox:
         self._add(origin, kb, named, 1)
         gone = list(let_go)
         self._add(origin, kb, gone, -1)
-        return self._released(origin, kb, gone)
+        self._database.executemany(
+            "UPDATE received_number SET documents = 0, at_ms = ?"
+            " WHERE origin = ? AND kb = ? AND number = ? AND documents <= 0",
+            [(now_ms, origin, kb, number) for number in gone],
+        )
 
     def _add(self, origin: str, kb: str, numbers: Iterable[int], change: int) -> None:
         self._database.executemany(
             "UPDATE received_number SET documents = documents + ? WHERE origin = ? AND kb = ? AND number = ?",
             [(change, origin, kb, number) for number in numbers],
         )
-
-    def _released(self, origin: str, kb: str, numbers: Iterable[int]) -> list[int]:
-        released = []
-        for number in numbers:
-            gone = self._database.execute(
-                "DELETE FROM received_number WHERE origin = ? AND kb = ? AND number = ? AND documents <= 0",
-                (origin, kb, number),
-            ).rowcount
-            released += [number] * gone
-        return released
 
     def release(self, subjects: Iterable[str], below_seq: int) -> None:
         """Messages of INBOX that are not needed any more."""

@@ -241,15 +241,26 @@ class Sending:
         self.metrics.retired.inc(len(numbers))
 
     async def _finish_intents(self) -> None:
-        """What a crash or a lost connection left between its numbers and its end."""
-        for intent in await self.state.read(lambda tables: tables.outbox.intents()):
-            kb = intent.manifest.kb
-            chunks, _ = await self._read((kb, chunk_id) for _, chunk_id in intent.send)
-            gone = await self._nowhere(kb, [n for n, chunk_id in intent.send if (kb, chunk_id) not in chunks])
-            if gone:
-                await self._abandon(intent, gone)
+        """What a crash or a lost connection left between its numbers and its end.
+
+        As one batch, as it was begun: a document may name numbers whose chunks another one of the batch sends.
+        """
+        intents = await self.state.read(lambda tables: tables.outbox.intents())
+        if not intents:
+            return
+        chunks, _ = await self._read({(each.manifest.kb, chunk) for each in intents for _, chunk in each.send})
+        gone: dict[str, set[int]] = {}
+        for kb in {each.manifest.kb for each in intents}:
+            own = [each for each in intents if each.manifest.kb == kb]
+            absent = [number for each in own for number, chunk in each.send if (kb, chunk) not in chunks]
+            gone[kb] = await self._nowhere(kb, absent)
+        whole = []
+        for each in intents:
+            if gone[each.manifest.kb].isdisjoint(numbers_of(each.runs)):
+                whole.append(publication(self.place, each, chunks))
             else:
-                await self._publish([publication(self.place, intent, chunks)])
+                await self._abandon(each, gone[each.manifest.kb])
+        await self._publish(whole)
 
     async def _nowhere(self, kb: str, numbers: Sequence[int]) -> set[int]:
         names = {subjects.OUTBOX_CHUNK.at(self.place, kb, str(number)): number for number in numbers}
