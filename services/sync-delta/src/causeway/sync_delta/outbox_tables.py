@@ -16,6 +16,8 @@ from causeway.sync_delta.numbering import Sharing
 from causeway.sync_delta.residency import Decision
 
 _VARIABLES_MAX = 500
+_PUT_OFF_MS_MAX = 60_000
+"""Nobody is put off for longer: what seems to be was put off before the clock was set back."""
 _RUNS = msgspec.msgpack.Decoder(list[Run])
 _NUMBERS = msgspec.msgpack.Decoder(list[int])
 
@@ -239,6 +241,15 @@ class Outbox:
             ),
         )
 
+    def enqueue_again(self, decided: Decided, class_: int, since_ms: int) -> None:
+        """Wait for another turn, unless something newer of the document waits already."""
+        manifest = decided.manifest
+        self._database.execute(
+            "INSERT INTO queue (kb, document_key, class, since_ms, chunks_new, bytes_out, body)"
+            " VALUES (?, ?, ?, ?, 0, 0, ?) ON CONFLICT (kb, document_key) DO NOTHING",
+            (manifest.kb, manifest.document_key, class_, since_ms, msgspec.msgpack.encode(decided)),
+        )
+
     def dequeue(self, kb: str, document_key: bytes) -> None:
         """It is not to be shared any more."""
         self._database.execute("DELETE FROM queue WHERE kb = ? AND document_key = ?", (kb, document_key))
@@ -259,9 +270,10 @@ class Outbox:
     def heads(self, class_: int, now_ms: int, limit: int) -> list[Queued]:
         """The next in a class, oldest first."""
         rows = self._database.execute(
-            "SELECT place, since_ms, chunks_new, bytes_out, body FROM queue WHERE class = ? AND not_before_ms <= ?"
+            "SELECT place, since_ms, chunks_new, bytes_out, body FROM queue WHERE class = ?"
+            " AND (not_before_ms <= ? OR not_before_ms > ?)"
             " ORDER BY place LIMIT ?",
-            (class_, now_ms, limit),
+            (class_, now_ms, now_ms + _PUT_OFF_MS_MAX, limit),
         )
         return [
             Queued(

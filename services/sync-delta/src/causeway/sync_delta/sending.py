@@ -15,11 +15,11 @@ from causeway.bus import BusError, PubAck
 from causeway.proto import streams, subjects
 from causeway.proto.knowledge import ChunkEmbedded
 from causeway.proto.outbox import ChunkShared, Run
-from causeway.sync_delta import ledger, window
+from causeway.sync_delta import ledger, residency, window
 from causeway.sync_delta.flow import Flow
 from causeway.sync_delta.metrics import Metrics
 from causeway.sync_delta.numbering import Sharing, first_number, share
-from causeway.sync_delta.outbox_tables import Intent, Queued, Shared
+from causeway.sync_delta.outbox_tables import Decided, Intent, Queued, Shared
 from causeway.sync_delta.outgoing import manifest_hash
 from causeway.sync_delta.ports import Log
 from causeway.sync_delta.publication import ChunkKey, Prepared, Publication, digest, prepared, publication
@@ -268,9 +268,10 @@ class Sending:
         return {number for name, number in names.items() if name not in there}
 
     async def _abandon(self, intent: Intent, unpublished: set[int]) -> None:
-        """Chunks of it are nowhere any more, since a newer revision has replaced it: that one is shared instead.
+        """Chunks that it names are nowhere any more: a newer revision replaced it, or the one that was to send them.
 
-        Until then the document's message still names what was to be retired, so that goes with the newer revision.
+        It waits for another turn, with numbers of its own, or for the newer one. Until then the document's message
+        still names what was to be retired, so that goes with it.
         """
         manifest = intent.manifest
         left = [Run(start=number, count=1) for number in numbers_of(intent.runs) if number not in unpublished]
@@ -283,6 +284,9 @@ class Sending:
             tables.outbox.drop_numbers(manifest.kb, unpublished)
             tables.outbox.put_shared(manifest.kb, manifest.document_key, undone)
             tables.outbox.finish(manifest.kb, manifest.document_key)
+            decision = residency.gate(manifest, shared_before=True)
+            again = Decided(manifest=manifest, stamp=intent.stamp, decision=decision)
+            tables.outbox.enqueue_again(again, window.Class.INTERACTIVE, self.now_ms())
 
         await self.state.write(act)
         _log.info("a revision was replaced before it could be shared", extra={"kb": manifest.kb})
