@@ -37,6 +37,15 @@ async def test_a_small_document_overtakes_a_load_and_the_window_bounds_what_is_o
         flight = await site.sync.state.read(lambda tables: site.sync.flow.flight(tables.outbox))
         assert 0 < flight.bytes <= 128 * KIB, "a batch was begun within the window"
         small = await site.write("small", ["an edit that somebody waits for"])
+
+        async def small_waits() -> bool:
+            heads = await site.sync.state.read(
+                lambda tables: tables.outbox.heads(window.Class.INTERACTIVE, 2**62, BULK)
+            )
+            return "small" in {each.decided.manifest.document_id for each in heads}
+
+        # The link is back within a second, and the load then goes on as fast as it is read.
+        await until_async(small_waits)
         fleet.heal("a")
         await hub.until_revision("a", "small", small, bound_s=60)
         await site.until_quiet(60)
