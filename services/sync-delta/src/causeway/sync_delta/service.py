@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from causeway.bus import Bus, BusError, Endpoint, Following
+from causeway.bus import Bus, Endpoint, Following
 from causeway.proto import streams, subjects
 from causeway.proto.link import HubReport, LinkStatusAsked, SiteReport
 from causeway.sync_delta import outgoing, tombstones, window
@@ -281,7 +281,7 @@ class SyncDelta:
                 if time.monotonic() >= next_s:
                     next_s = time.monotonic() + self._limits.upkeep_every_s
                     await self._step()
-            except (BusError, TimeoutError) as error:
+            except Exception as error:  # noqa: BLE001  # The outermost loop of upkeep.
                 _log.warning("upkeep waits", extra={"reason": str(error)})
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), min(1.0, self._limits.upkeep_every_s))

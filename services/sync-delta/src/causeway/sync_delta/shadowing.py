@@ -10,7 +10,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from causeway.bus import BusError
 from causeway.merge import sibling_name
 from causeway.proto import subjects
 from causeway.proto.documents import DocumentStatus, State
@@ -47,7 +46,7 @@ class Shadowing:
             try:
                 while await self.step():
                     pass
-            except (BusError, TimeoutError) as error:
+            except Exception as error:  # noqa: BLE001  # The outermost loop of shadowing.
                 _log.warning("shadows wait", extra={"reason": str(error)})
                 pause_s = RETRY_S
             with suppress(TimeoutError):
