@@ -51,9 +51,9 @@ class Source:
         self._sent = self.position
 
     def restarted(self) -> None:
-        """The target came back: it goes on from what it holds."""
+        """The target came back: it goes on from the message that it stored last, as nats-server does."""
         held = [entry.source_seq for entry in self.target.logs["INBOX"].entries() if self._mine(entry)]
-        self.position = self._sent = max(held, default=0)
+        self.position = self._sent = held[-1] if held else 0
         self._flight.clear()
 
     def begin_again(self) -> None:
