@@ -14,7 +14,8 @@ async def test_documents_that_the_feed_lost_are_noticed_and_fetched_again(tmp_pa
     async with linked(tmp_path / "fleet", sites=("a",)) as fleet, running(fleet, "hub", tmp_path) as hub:
         async with running(fleet, "a", tmp_path) as site:
             await site.until_revision("hub", "first", await hub.write("first", ["first"]))
-            await until(lambda: site.sync.feeds.known["k"].equal_seq >= 2)
+            known = site.sync.feeds.known
+            await until(lambda: "k" in known and known["k"].equal_seq >= 2)
         second = await hub.write("second", ["second"])
         third = await hub.write("third", ["third"])
         async with fleet.bus("a", "link") as link:

@@ -12,13 +12,17 @@ ARTIFACT_BYTES_MAX = 1024 * 1024
 
 
 class SiteReport(Message, frozen=True, kw_only=True):
-    """What a site tells the hub about itself from time to time; the reply is `HubReport`."""
+    """What a site tells the hub about itself from time to time; the reply is `HubReport`.
+
+    `closed_seq`: the hub had applied all that the site had begun to share when its outbox ended there; 0: not so now.
+    """
 
     type_name: ClassVar[str] = "io.causeway.site_report.v1"
 
     site: str
     at_unix_ms: int
     outbox_seq: int
+    closed_seq: int = 0
     queued: int = 0
     withheld: int = 0
     siblings: int = 0

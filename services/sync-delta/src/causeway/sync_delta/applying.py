@@ -67,7 +67,7 @@ class Outcome:
         before = inbox.received(*name)
         old = set(numbers_of(before.runs)) if before is not None else set()
         new = set(numbers_of(self.received.runs))
-        inbox.put_received(*name, self.received, new - old, old - new, now_ms)
+        inbox.put_received(*name, self.received, new - old, old - new)
         if self.received.deleted:
             inbox.release([self.subject], self.inbox_seq + 1)
 
@@ -177,7 +177,7 @@ class Applying:
         lacking = [number for number in numbers if number not in found]
         if lacking:
             fetched = await self._fetch(origin, kb, lacking)
-            await self.state.write(lambda tables: _keep(tables, fetched, self.now_ms()))
+            await self.state.write(lambda tables: _keep(tables, fetched))
             found |= {each.number: (each.name[2], each.content_hash) for each in fetched}
         return found
 
@@ -219,8 +219,8 @@ class Applying:
         )
 
 
-def _keep(tables: Tables, chunks: Sequence[ChunkCame], now_ms: int) -> None:
-    tables.inbox.put_chunks([each.row for each in chunks], now_ms)
+def _keep(tables: Tables, chunks: Sequence[ChunkCame]) -> None:
+    tables.inbox.put_chunks([each.row for each in chunks])
 
 
 def _manifest(standing: Stored) -> Manifest:

@@ -54,9 +54,10 @@ class ChunkCame:
         return subjects.KNOWLEDGE_CHUNK.at(self.came.origin, self.chunk.kb, self.chunk.chunk_id.hex())
 
     @property
-    def row(self) -> tuple[str, str, int, bytes, bytes]:
+    def row(self) -> tuple[str, str, int, bytes, bytes, int]:
         """As the state keeps it."""
-        return self.came.origin, self.chunk.kb, self.number, self.chunk.chunk_id, self.content_hash
+        came, chunk = self.came, self.chunk
+        return came.origin, chunk.kb, self.number, chunk.chunk_id, self.content_hash, came.outbox_seq
 
 
 @dataclass(frozen=True, kw_only=True)

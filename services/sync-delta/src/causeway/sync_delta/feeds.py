@@ -24,13 +24,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(kw_only=True)
 class Feeds:
-    """Compares after each report. `quiet` says that nothing of INBOX waits to be applied."""
+    """Compares after each report. `quiet` says that nothing of INBOX waits to be applied; `whole` is told of each kb that
+    is here as the hub shares it, and up to which sequence of the hub's outbox."""
 
     site: str
     link: Bus
     state: State
     metrics: Metrics
     quiet: Callable[[], bool]
+    whole: Callable[[str, int], None]
     patience: Patience = field(default_factory=Patience)
     monotonic_s: Callable[[], float] = time.monotonic
     known: dict[str, Agreement] = field(default_factory=dict)
@@ -68,3 +70,5 @@ class Feeds:
         if after.equal_seq != before.equal_seq:
             await self.state.write(lambda tables: tables.marks.put(mark, after.equal_seq))
         self.known[kb] = after
+        if mine == theirs:
+            self.whole(kb, report.outbox_seq)

@@ -43,23 +43,35 @@ class Inbox:
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
 
-    def put_chunks(self, rows: Iterable[tuple[str, str, int, bytes, bytes]], at_ms: int) -> None:
-        """Origin, kb, number, chunk id and content hash of chunks that are in KNOWLEDGE."""
+    def put_chunks(self, rows: Iterable[tuple[str, str, int, bytes, bytes, int]]) -> None:
+        """Origin, kb, number, chunk id, content hash and outbox sequence of chunks that are in KNOWLEDGE."""
         self._database.executemany(
-            "INSERT INTO received_number (origin, kb, number, chunk_id, content_hash, at_ms) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET chunk_id = excluded.chunk_id, content_hash = excluded.content_hash,"
-            " at_ms = excluded.at_ms",
-            [(*row, at_ms) for row in rows],
+            "INSERT INTO received_number (origin, kb, number, chunk_id, content_hash, outbox_seq)"
+            " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET chunk_id = excluded.chunk_id,"
+            " content_hash = excluded.content_hash, outbox_seq = excluded.outbox_seq",
+            rows,
         )
 
-    def forget_idle(self, before_ms: int, limit: int) -> list[tuple[str, str, int]]:
-        """Origin, kb and number of chunks that came before this moment and that no document has come to name."""
+    def kbs(self, origin: str) -> list[str]:
+        """Those of which chunks came."""
+        rows = self._database.execute("SELECT DISTINCT kb FROM received_number WHERE origin = ?", (origin,))
+        return [row[0] for row in rows]
+
+    def unnamed(self, origin: str, kb: str, up_to_seq: int, limit: int) -> list[int]:
+        """Numbers that came up to this sequence of their outbox, and that no document here names."""
         rows = self._database.execute(
-            "SELECT origin, kb, number FROM received_number WHERE documents = 0 AND at_ms < ? LIMIT ?",
-            (before_ms, limit),
-        ).fetchall()
-        self._database.executemany("DELETE FROM received_number WHERE origin = ? AND kb = ? AND number = ?", rows)
-        return rows
+            "SELECT number FROM received_number WHERE documents = 0 AND origin = ? AND kb = ? AND outbox_seq <= ?"
+            " LIMIT ?",
+            (origin, kb, up_to_seq, limit),
+        )
+        return [row[0] for row in rows]
+
+    def forget(self, origin: str, kb: str, numbers: Iterable[int]) -> None:
+        """These are never named again."""
+        self._database.executemany(
+            "DELETE FROM received_number WHERE origin = ? AND kb = ? AND number = ?",
+            [(origin, kb, number) for number in numbers],
+        )
 
     def chunks(self, origin: str, kb: str, numbers: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:
         """Chunk id and content hash of each of these numbers that came."""
@@ -101,11 +113,11 @@ class Inbox:
         received: Received,
         named: Iterable[int],
         let_go: Iterable[int],
-        now_ms: int,
     ) -> None:
         """A document stands: it names `named` anew and lets `let_go` go.
 
-        A number that no document names now may be named by one that is still on its way: it goes when it is idle.
+        A number that no document names now may be named by one that is still on its way, until its origin has closed
+        it (`Incoming.close`).
         """
         self._database.execute(
             "INSERT OR REPLACE INTO received VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -125,9 +137,8 @@ class Inbox:
         gone = list(let_go)
         self._add(origin, kb, gone, -1)
         self._database.executemany(
-            "UPDATE received_number SET documents = 0, at_ms = ?"
-            " WHERE origin = ? AND kb = ? AND number = ? AND documents <= 0",
-            [(now_ms, origin, kb, number) for number in gone],
+            "UPDATE received_number SET documents = 0 WHERE origin = ? AND kb = ? AND number = ? AND documents < 0",
+            [(origin, kb, number) for number in gone],
         )
 
     def _add(self, origin: str, kb: str, numbers: Iterable[int], change: int) -> None:

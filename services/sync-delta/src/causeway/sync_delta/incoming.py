@@ -26,8 +26,6 @@ FILLED = "inbox_filled"
 WAITING_AT_ONCE = 256
 RELEASED_AT_ONCE = 256
 PURGES_AT_ONCE = 16
-IDLE_AFTER_S = 6 * 3_600.0
-"""A sender that was killed between a chunk and its document finishes when it runs again."""
 
 
 class UnburiedError(RuntimeError):
@@ -49,7 +47,7 @@ class Incoming:
     followed: Callable[[], Position] = Position
     applied_seqs: dict[str, int] = field(default_factory=dict)
     settled_seq: int = 0
-    idle_after_s: float = IDLE_AFTER_S
+    _closed: dict[tuple[str, str], int] = field(default_factory=dict)
     busy: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def position(self) -> Position:
@@ -101,16 +99,24 @@ class Incoming:
             if waiting:
                 outcomes = await self.applying.try_again(waiting)
                 await self.state.write(lambda tables: self._commit_documents(tables, outcomes))
-            await self.state.write(self._release_idle)
+            await self.state.write(self._forget)
         while released := await self.state.read(lambda tables: tables.inbox.released(RELEASED_AT_ONCE)):
             await self._purge(released)
 
-    def _release_idle(self, tables: Tables) -> None:
-        """The document of a chunk follows it within moments; one that was replaced before it could cross never does."""
-        before_ms = self.applying.now_ms() - int(self.idle_after_s * 1000)
-        idle = tables.inbox.forget_idle(before_ms, RELEASED_AT_ONCE)
-        names = [subjects.OUTBOX_CHUNK.at(origin, kb, str(number)) for origin, kb, number in idle]
-        tables.inbox.release(names, self.followed().seq + 1)
+    def close(self, origin: str, kb: str, up_to_seq: int) -> None:
+        """All that `origin` shares of `kb` stands here, as far as it had begun when its outbox ended at this sequence.
+
+        So a number up to there that no document here names is never named again, and goes. Nothing less tells: a link
+        may be cut for days between a document and its chunks.
+        """
+        self._closed[origin, kb] = up_to_seq
+
+    def _forget(self, tables: Tables) -> None:
+        for (origin, kb), up_to_seq in self._closed.items():
+            numbers = tables.inbox.unnamed(origin, kb, up_to_seq, RELEASED_AT_ONCE)
+            tables.inbox.forget(origin, kb, numbers)
+            names = [subjects.OUTBOX_CHUNK.at(origin, kb, str(number)) for number in numbers]
+            tables.inbox.release(names, self.followed().seq + 1)
 
     async def _purge(self, released: Sequence[tuple[str, int]]) -> None:
         slots = asyncio.Semaphore(PURGES_AT_ONCE)
@@ -136,7 +142,7 @@ class Incoming:
         return arrivals
 
     def _commit(self, tables: Tables, chunks: Sequence[ChunkCame], outcomes: Sequence[Outcome], last_seq: int) -> None:
-        tables.inbox.put_chunks([each.row for each in chunks], self.applying.now_ms())
+        tables.inbox.put_chunks([each.row for each in chunks])
         self._commit_documents(tables, outcomes)
         if last_seq >= self.settled_seq:
             tables.marks.put(FILLED, True)
@@ -149,15 +155,17 @@ class Incoming:
         self.metrics.waiting.set(tables.inbox.waiting_count())
 
     async def _mark(self, arrivals: Sequence[Arrival], inbox_seq: int) -> None:
-        """Say how far each origin has come, all effects being durable."""
-        created_ns = self.followed().stream_created
-        seqs: dict[str, int] = {}
-        for arrival in arrivals:
-            seqs[arrival.came.origin] = arrival.came.outbox_seq
-        for origin, outbox_seq in seqs.items():
+        """Say how far each origin has come, all effects being durable.
+
+        The position moves with the last of them: one that a crash leaves out is written when the batch comes again.
+        """
+        before, created_ns = self.followed().seq, self.followed().stream_created
+        seqs = {arrival.came.origin: arrival.came.outbox_seq for arrival in arrivals}
+        for left, (origin, outbox_seq) in zip(reversed(range(len(seqs))), seqs.items(), strict=True):
             # A site takes the hub's outbox by several sources, which do not wait for each other.
             reached = max(outbox_seq, self.applied_seqs.get(origin, 0)) if origin == subjects.HUB else outbox_seq
-            mark = Watermark(origin=origin, outbox_seq=reached, inbox_seq=inbox_seq, inbox_created_ns=created_ns)
-            msg_id = f"watermark:{origin}:{reached}:{inbox_seq}:{created_ns}"
+            position = before if left else inbox_seq
+            mark = Watermark(origin=origin, outbox_seq=reached, inbox_seq=position, inbox_created_ns=created_ns)
+            msg_id = f"watermark:{origin}:{reached}:{position}:{created_ns}"
             await self.knowledge.publish(subjects.WATERMARK.at(origin), mark, msg_id=msg_id)
             self.applied_seqs[origin] = reached

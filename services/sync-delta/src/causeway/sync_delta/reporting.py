@@ -76,7 +76,7 @@ class HubReporting:
 
     peers: Peers
     metrics: Metrics
-    reply: Callable[[str], Awaitable[HubReport]]
+    reply: Callable[[str, int], Awaitable[HubReport]]
 
     async def report(self, caller: Caller, report: SiteReport) -> HubReport:
         """Take a report. The subject says whose it is: an account can use no other.
@@ -91,4 +91,4 @@ class HubReporting:
             )
         self.peers.heard(site, time.monotonic(), report, report.outbox_seq)
         self.metrics.connected.labels(site).set(1)
-        return await self.reply(site)
+        return await self.reply(site, report.closed_seq)

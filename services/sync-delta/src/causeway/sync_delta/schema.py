@@ -3,7 +3,7 @@
 import sqlite3
 from pathlib import Path
 
-VERSION = 1
+VERSION = 2
 BUSY_TIMEOUT_S = 30.0
 
 TABLES = """
@@ -56,9 +56,9 @@ CREATE TABLE ledger (number INTEGER PRIMARY KEY, line BLOB NOT NULL);
 
 CREATE TABLE received_number (
   origin TEXT NOT NULL, kb TEXT NOT NULL, number INTEGER NOT NULL, chunk_id BLOB NOT NULL,
-  content_hash BLOB NOT NULL, at_ms INTEGER NOT NULL, documents INTEGER NOT NULL DEFAULT 0,
+  content_hash BLOB NOT NULL, outbox_seq INTEGER NOT NULL, documents INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (origin, kb, number)) WITHOUT ROWID;
-CREATE INDEX received_idle ON received_number (at_ms) WHERE documents = 0;
+CREATE INDEX received_unnamed ON received_number (origin, kb, outbox_seq) WHERE documents = 0;
 
 CREATE TABLE received (
   origin TEXT NOT NULL, kb TEXT NOT NULL, document_key BLOB NOT NULL, document_id TEXT NOT NULL,

@@ -54,7 +54,10 @@ class Turn:
 
 @dataclass(kw_only=True)
 class Sending:
-    """The loop that empties the queue. `knowledge` and `outbox` are the logs of the two accounts of a site."""
+    """The loop that empties the queue. `knowledge` and `outbox` are the logs of the two accounts of a site.
+
+    `done_seq` is where the outbox ended when the last batch was done; 0 until the first look at what a crash left.
+    """
 
     place: str
     state: State
@@ -66,6 +69,7 @@ class Sending:
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     unfinished: bool = True
+    done_seq: int = 0
 
     async def until(self, stop: asyncio.Event) -> None:
         """Publish what may go until told to stop; wait for `wake`, or look again after a while."""
@@ -88,6 +92,7 @@ class Sending:
         """Publish one batch. Returns whether there was one."""
         if self.unfinished:
             await self._finish_intents()
+            self.done_seq = await self.outbox.last_seq(streams.outbox(self.place).name)
             self.unfinished = False
         began = time.perf_counter()
         turns = await self.state.read(self._turns)
@@ -225,6 +230,7 @@ class Sending:
                 _finish(tables, each, ack, at_ms)
 
         await self.state.write(done)
+        self.done_seq = max([self.done_seq, *(ack.seq for ack in (*chunk_acks, *document_acks))])
         self.metrics.sent_documents.inc(len(publications))
         self.metrics.sent_chunks.inc(len(chunks))
         self.metrics.sent_bytes.inc(sum(each.size_bytes for each in publications))

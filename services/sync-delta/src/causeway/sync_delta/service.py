@@ -114,7 +114,14 @@ class SyncDelta:
             always_first=not self.at_hub,
         )
         self._fingerprints_seq, self._shared = -1, dict[str, bytes]()
-        self.feeds = Feeds(site=place, link=link, state=state, metrics=metrics, quiet=self._inbox_is_applied)
+        self.feeds = Feeds(
+            site=place,
+            link=link,
+            state=state,
+            metrics=metrics,
+            quiet=self._inbox_is_applied,
+            whole=self._hub_closed,
+        )
         self.status = LinkReport(self)
         self.reporting = SiteReporting(
             site=place,
@@ -209,10 +216,14 @@ class SyncDelta:
 
     async def quiet(self) -> bool:
         """Whether everything decided has been applied on the other side, as far as is known here."""
-        queued = await self.state.read(lambda tables: bool(tables.outbox.queued_counts() or tables.outbox.intents()))
+        begun = await self._begun()
         last_seq = await self.link.last_seq(streams.outbox(self.place).name)
         behind = self.knowledge_following.lag or self.inbox_following.lag
-        return not queued and not behind and self.flow.applied_seq >= last_seq
+        return not begun and not behind and self.flow.applied_seq >= last_seq
+
+    async def _begun(self) -> bool:
+        """Whether a document waits for its turn or is being published."""
+        return await self.state.read(lambda tables: bool(tables.outbox.queued_counts() or tables.outbox.intents()))
 
     def _inbox_is_applied(self) -> bool:
         return not self.inbox_following.lag and not self.incoming.busy.locked()
@@ -228,13 +239,19 @@ class SyncDelta:
         """Of those who take this outbox. The hub's subscribers differ in what they take, so only age counts there."""
         return [0] if self.at_hub else [self.flow.applied_seq]
 
+    def _hub_closed(self, kb: str, outbox_seq: int) -> None:
+        self.incoming.close(subjects.HUB, kb, outbox_seq)
+
     async def _site_report(self) -> SiteReport:
         at_unix_ms, equal = self.seams.verified()
+        # What begins from here on lies beyond it.
+        done_seq = self.sending.done_seq
         counts = await self.state.read(self.status.counts)
         return SiteReport(
             site=self.place,
             at_unix_ms=time.time_ns() // 1_000_000,
             outbox_seq=await self.link.last_seq(streams.outbox(self.place).name),
+            closed_seq=done_seq if self.flow.applied_seq >= done_seq and not await self._begun() else 0,
             queued=counts.queued,
             withheld=counts.withheld,
             siblings=counts.siblings,
@@ -244,7 +261,10 @@ class SyncDelta:
             artifacts=self.seams.artifacts(),
         )
 
-    async def _hub_report(self, site: str) -> HubReport:
+    async def _hub_report(self, site: str, closed_seq: int) -> HubReport:
+        if closed_seq and self.incoming.applied_seqs.get(site, 0) >= closed_seq:
+            for kb in await self.state.read(lambda tables: tables.inbox.kbs(site)):
+                self.incoming.close(site, kb, closed_seq)
         counts = await self.state.read(self.status.counts)
         return HubReport(
             at_unix_ms=time.time_ns() // 1_000_000,
