@@ -7,7 +7,7 @@ anywhere after it finds the intent and publishes the same messages under the sam
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
@@ -255,18 +255,26 @@ class Sending:
         if not intents:
             return
         chunks, _ = await self._read({(each.manifest.kb, chunk) for each in intents for _, chunk in each.send})
-        gone: dict[str, set[int]] = {}
+        whole = []
         for kb in {each.manifest.kb for each in intents}:
             own = [each for each in intents if each.manifest.kb == kb]
-            absent = [number for each in own for number, chunk in each.send if (kb, chunk) not in chunks]
-            gone[kb] = await self._nowhere(kb, absent)
-        whole = []
-        for each in intents:
-            if gone[each.manifest.kb].isdisjoint(numbers_of(each.runs)):
-                whole.append(publication(self.place, each, chunks))
-            else:
-                await self._abandon(each, gone[each.manifest.kb])
+            gone = await self._gone(kb, own, chunks)
+            for each in own:
+                if _lacks(each, gone):
+                    await self._abandon(each, gone)
+                else:
+                    whole.append(publication(self.place, each, chunks))
         await self._publish(whole)
+
+    async def _gone(self, kb: str, intents: Sequence[Intent], chunks: Mapping[ChunkKey, Prepared]) -> set[int]:
+        """Numbers that will never be published: their chunk is neither in KNOWLEDGE nor in OUTBOX, or the intent that
+        was to publish it names such a number."""
+        sends = [number for each in intents for number, chunk in each.send if (kb, chunk) not in chunks]
+        gone: set[int] = set()
+        while more := await self._nowhere(kb, sends) - gone:
+            gone |= more
+            sends = [number for each in intents if _lacks(each, gone) for number, _ in each.send]
+        return gone
 
     async def _nowhere(self, kb: str, numbers: Sequence[int]) -> set[int]:
         names = {subjects.OUTBOX_CHUNK.at(self.place, kb, str(number)): number for number in numbers}
@@ -296,6 +304,10 @@ class Sending:
 
         await self.state.write(act)
         _log.info("a revision was replaced before it could be shared", extra={"kb": manifest.kb})
+
+
+def _lacks(intent: Intent, gone: Set[int]) -> bool:
+    return not gone.isdisjoint(numbers_of(intent.runs))
 
 
 def _turn(tables: Tables, queued: Queued) -> Turn:
