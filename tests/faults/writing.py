@@ -2,11 +2,12 @@
 
 import hashlib
 import random
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from causeway.bus import Bus, NotPublished, WrongLastSequence
+from causeway.bus import Bus, BusError
 from causeway.proto import subjects
 from causeway.proto.chunks import Manifest, Place
 from causeway.proto.documents import Residency
@@ -99,9 +100,13 @@ class Writer:
         )
         subject = subjects.KNOWLEDGE_DOCUMENT.at(self.site, KB, manifest.document_key.hex())
         while True:
-            try:
-                await self.bus.publish_many(entries, timeout_s=PUBLISH_S)
+            # With a server that is down anything fails, or its acknowledgement is lost: look what stands, begin again.
+            with suppress(BusError, TimeoutError, OSError):
                 last = await self.bus.last(_STREAM, subject)
+                message = last.message if last else None
+                if isinstance(message, DocumentRevised) and message.manifest.revision == manifest.revision:
+                    return
+                await self.bus.publish_many(entries, timeout_s=PUBLISH_S)
                 await self.bus.publish(
                     subject,
                     DocumentRevised(manifest=manifest),
@@ -110,14 +115,6 @@ class Writer:
                     timeout_s=PUBLISH_S,
                 )
                 return
-            except WrongLastSequence:
-                # The acknowledgement was lost with the server: it stands.
-                last = await self.bus.last(_STREAM, subject)
-                message = last.message if last else None
-                if isinstance(message, DocumentRevised) and message.manifest.revision == manifest.revision:
-                    return
-            except (NotPublished, TimeoutError, OSError):
-                continue
 
     def _chunk(self, text: str) -> ChunkEmbedded:
         seed = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")

@@ -152,4 +152,4 @@ async def test_a_chunk_that_is_swept_takes_its_vector_along(nats_server: NatsSer
             return await bus.last("VECTORS", name) is None
 
         await until_async(gone)
-        assert new.replica.vault.counts() == (1, 1)
+        await until(lambda: new.replica.vault.counts() == (1, 1))
