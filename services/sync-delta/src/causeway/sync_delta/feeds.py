@@ -24,8 +24,8 @@ _log = logging.getLogger(__name__)
 
 @dataclass(kw_only=True)
 class Feeds:
-    """Compares after each report. `quiet` says that nothing of INBOX waits to be applied; `whole` is told of each kb that
-    is here as the hub shares it, and up to which sequence of the hub's outbox."""
+    """Compares after each report. `quiet` says that nothing of INBOX waits to be applied; `whole` is told of each kb
+    that is here as the hub shares it, and up to which sequence of the hub's outbox."""
 
     site: str
     link: Bus

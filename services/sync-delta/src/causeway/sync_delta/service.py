@@ -115,12 +115,7 @@ class SyncDelta:
         )
         self._fingerprints_seq, self._shared = -1, dict[str, bytes]()
         self.feeds = Feeds(
-            site=place,
-            link=link,
-            state=state,
-            metrics=metrics,
-            quiet=self._inbox_is_applied,
-            whole=self._hub_closed,
+            site=place, link=link, state=state, metrics=metrics, quiet=self._inbox_is_applied, whole=self._hub_closed
         )
         self.status = LinkReport(self)
         self.reporting = SiteReporting(
