@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from causeway.proto.codec import Message
-from causeway.proto.documents import Kb
+from causeway.proto.documents import Kb, Residency
 
 QUESTION_CHARS_MAX = 2_000
 DEADLINE_MS_MAX = 120_000
@@ -14,7 +14,12 @@ Question = Annotated[str, msgspec.Meta(min_length=1, max_length=QUESTION_CHARS_M
 
 
 class Ask(Message, frozen=True, kw_only=True):
-    """A question to one knowledge base. `language` empty means: detect it. `generate` lets a local model reword."""
+    """A question to one knowledge base. `language` empty means: detect it. `generate` lets a local model reword.
+
+    `cloud` lets the hub be asked, `cache` lets an earlier answer stand. `residency` is the label of the question
+    itself: what is not public stays at the site, whatever the hub could add. `tenant` parts askers that may not see
+    each other's answers.
+    """
 
     type_name: ClassVar[str] = "io.causeway.ask.v1"
 
@@ -25,6 +30,10 @@ class Ask(Message, frozen=True, kw_only=True):
     generate: bool = True
     deadline_ms: Annotated[int, msgspec.Meta(ge=1, le=DEADLINE_MS_MAX)] = 30_000
     asker: str = ""
+    tenant: str = ""
+    cloud: bool = True
+    cache: bool = True
+    residency: Residency = Residency.PUBLIC
     passages_max: Annotated[int, msgspec.Meta(ge=1, le=50)] = 5
 
 
@@ -38,7 +47,10 @@ class Route(enum.StrEnum):
 
 
 class Citation(msgspec.Struct, frozen=True, kw_only=True):
-    """The passage that an answer rests on. `quote` is text of the chunk; page 0 means that there are no pages."""
+    """The passage that an answer rests on. `quote` is text of the chunk; page 0 means that there are no pages.
+
+    `origin` is the place whose document it is; empty: of the place that answers.
+    """
 
     document_id: str
     revision: int
@@ -48,6 +60,7 @@ class Citation(msgspec.Struct, frozen=True, kw_only=True):
     chunk_id: bytes
     quote: str
     score: float
+    origin: str = ""
 
 
 class Author(enum.StrEnum):
@@ -58,7 +71,11 @@ class Author(enum.StrEnum):
 
 
 class Answer(Message, frozen=True, kw_only=True):
-    """What the asker gets. An abstention has `abstained`, a `reason`, and the closest passages as citations."""
+    """What the asker gets. An abstention has `abstained`, a `reason`, and the closest passages as citations.
+
+    `decision` is why this route was taken. `promise` is the share of answers as sure as this one that are right, by the
+    kb's calibration; 0 where the kb is not calibrated. `residency` is the strictest label of what is cited.
+    """
 
     type_name: ClassVar[str] = "io.causeway.answer.v1"
 
@@ -78,6 +95,13 @@ class Answer(Message, frozen=True, kw_only=True):
     epoch: dict[str, int]
     latency_ms: dict[str, float]
     cost_usd: float = 0.0
+    answer_id: str = ""
+    decision: str = ""
+    promise: float = 0.0
+    residency: Residency = Residency.RESTRICTED
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    watt_hours: float | None = None
 
 
 class PartKind(enum.StrEnum):

@@ -11,7 +11,7 @@ from typing import cast
 
 import msgspec
 
-from causeway.proto import answers, chunks, codec, dead, documents, golden_link, knowledge
+from causeway.proto import answers, chunks, codec, dead, documents, golden_answers, golden_link, knowledge
 
 SUMS = "SHA256SUMS"
 _CHUNK_ID = bytes(range(16))
@@ -48,6 +48,7 @@ _CITATION = answers.Citation(
     chunk_id=_CHUNK_ID,
     quote="贷款利率不得高于合同约定。",
     score=0.8125,
+    origin="hub",
 )
 _ANSWER = answers.Answer(
     kb="handbook",
@@ -66,6 +67,13 @@ _ANSWER = answers.Answer(
     epoch={"branch-1": 300},
     latency_ms={"encode": 4.5, "search": 1.25},
     cost_usd=0.0,
+    answer_id="0199c1f2-7d7a-7000-8000-000000000001",
+    decision="confident",
+    promise=0.875,
+    residency=documents.Residency.PUBLIC,
+    prompt_tokens=1_800,
+    completion_tokens=64,
+    watt_hours=0.125,
 )
 
 EXAMPLES: tuple[codec.Message, ...] = (
@@ -125,6 +133,10 @@ EXAMPLES: tuple[codec.Message, ...] = (
         generate=False,
         deadline_ms=500,
         asker="teller-7",
+        tenant="counter",
+        cloud=False,
+        cache=False,
+        residency=documents.Residency.RESTRICTED,
         passages_max=3,
     ),
     _ANSWER,
@@ -147,6 +159,7 @@ EXAMPLES: tuple[codec.Message, ...] = (
     ),
     dead.Canary(site="branch-1", at_unix_ms=_AT_UNIX_MS),
     *golden_link.examples(_MANIFEST),
+    *golden_answers.examples(_ANSWER),
 )
 
 

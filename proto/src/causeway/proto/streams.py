@@ -126,6 +126,63 @@ DEAD = Stream(
     age_max_s=30 * DAY_S,
     summary="What could not be processed. A full DEAD keeps the message where it was, unacknowledged.",
 )
+ANSWERS = Stream(
+    name="ANSWERS",
+    subjects=("site.*.answered.*",),
+    bytes_max=1 * GIB,
+    age_max_s=30 * DAY_S,
+    refuses_when_full=False,
+    summary="Answers that were given: what may be followed, judged and audited.",
+)
+INVALIDATIONS = Stream(
+    name="INVALIDATIONS",
+    subjects=("site.*.invalidated.*",),
+    bytes_max=256 * MIB,
+    age_max_s=30 * DAY_S,
+    refuses_when_full=False,
+    summary="Answers that a later change made doubtful, for askers that come back.",
+)
+FEEDBACK = Stream(
+    name="FEEDBACK",
+    subjects=("site.*.feedback.*", "site.*.audited.*"),
+    bytes_max=512 * MIB,
+    age_max_s=365 * DAY_S,
+    refuses_when_full=False,
+    summary="What askers and audits say of answers: what calibration is fitted from.",
+)
+CACHE = Stream(
+    name="CACHE",
+    subjects=("site.*.cached.*.*",),
+    per_subject_max=1,
+    bytes_max=1 * GIB,
+    age_max_s=30 * DAY_S,
+    refuses_when_full=False,
+    summary="Answers that may be given again.",
+)
+USAGE = Stream(
+    name="USAGE",
+    subjects=("site.*.usage",),
+    bytes_max=512 * MIB,
+    age_max_s=90 * DAY_S,
+    refuses_when_full=False,
+    summary="What answers cost.",
+)
+BREAKER = Stream(
+    name="BREAKER",
+    subjects=("site.*.breaker.*",),
+    per_subject_max=64,
+    bytes_max=16 * MIB,
+    refuses_when_full=False,
+    summary="The last transitions of each breaker; the newest is its state.",
+)
+CALIBRATION = Stream(
+    name="CALIBRATION",
+    subjects=("site.*.calibration.*", "site.*.drift.*"),
+    per_subject_max=16,
+    bytes_max=256 * MIB,
+    refuses_when_full=False,
+    summary="The last calibrations of each kb, and alarms that one has drifted.",
+)
 CANARY = Stream(
     name="CANARY",
     subjects=("site.*.canary",),
@@ -157,7 +214,23 @@ def outbox(place: str) -> Stream:
     )
 
 
-ALL_SITE: tuple[Stream, ...] = (DOCUMENTS, CHUNKS, DRAFTS, KNOWLEDGE, VECTORS, STATUS, DEAD, CANARY)
+ALL_SITE: tuple[Stream, ...] = (
+    DOCUMENTS,
+    CHUNKS,
+    DRAFTS,
+    KNOWLEDGE,
+    VECTORS,
+    STATUS,
+    ANSWERS,
+    INVALIDATIONS,
+    FEEDBACK,
+    CACHE,
+    USAGE,
+    BREAKER,
+    CALIBRATION,
+    DEAD,
+    CANARY,
+)
 
 BODIES = Bucket(
     name="BODIES",

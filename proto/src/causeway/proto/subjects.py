@@ -7,7 +7,23 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from causeway.proto import answers, chunks, dead, documents, history, knowledge, link, outbox, space
+from causeway.proto import (
+    answers,
+    breaker,
+    cache,
+    calibration,
+    chunks,
+    cloud,
+    dead,
+    documents,
+    feedback,
+    history,
+    knowledge,
+    link,
+    outbox,
+    space,
+    usage,
+)
 from causeway.proto.codec import Message
 
 HUB = "hub"
@@ -289,6 +305,105 @@ SEARCH = Subject(
     consumers=("edge-inference",),
     summary="Passages without an answer.",
 )
+CLOUD_ASK = Subject(
+    name="cloud_ask",
+    pattern="site.{site}.cloud.ask",
+    carries=(cloud.CloudAsk,),
+    replies=(cloud.CloudPart, answers.Problem),
+    producers=("edge-inference",),
+    consumers=("cloud-inference",),
+    summary="A question over the link, answered in parts by the hub.",
+)
+CLOUD_STATUS = Subject(
+    name="cloud_status",
+    pattern="site.{site}.cloud.status",
+    carries=(cloud.CloudStatusAsked,),
+    replies=(cloud.CloudStatus, answers.Problem),
+    producers=("cli", "edge-inference"),
+    consumers=("cloud-inference",),
+    summary="How the hub's engine is.",
+)
+ANSWERED = Subject(
+    name="answered",
+    pattern="site.{site}.answered.{kb}",
+    carries=(feedback.AnswerGiven,),
+    stream="ANSWERS",
+    producers=("edge-inference",),
+    consumers=("edge-inference", "cli"),
+    summary="An answer as it was given.",
+)
+INVALIDATED = Subject(
+    name="invalidated",
+    pattern="site.{site}.invalidated.{kb}",
+    carries=(feedback.AnswerInvalidated,),
+    stream="INVALIDATIONS",
+    producers=("edge-inference",),
+    consumers=("client", "cli"),
+    summary="An answer rests on a chunk that has changed since.",
+)
+FEEDBACK = Subject(
+    name="feedback",
+    pattern="site.{site}.feedback.{kb}",
+    carries=(feedback.Feedback,),
+    stream="FEEDBACK",
+    producers=("client", "cli"),
+    consumers=("edge-inference", "cli"),
+    summary="What an asker says of an answer.",
+)
+AUDITED = Subject(
+    name="audited",
+    pattern="site.{site}.audited.{kb}",
+    carries=(feedback.AnswerAudited,),
+    stream="FEEDBACK",
+    producers=("edge-inference",),
+    consumers=("edge-inference", "cli"),
+    summary="A local answer beside the cloud's.",
+)
+CACHED = Subject(
+    name="cached",
+    pattern="site.{site}.cached.{kb}.{key}",
+    carries=(cache.AnswerCached, cache.AnswerUncached),
+    stream="CACHE",
+    producers=("edge-inference",),
+    consumers=("edge-inference",),
+    summary="An answer that may be given again, or that may not any more.",
+)
+USAGE = Subject(
+    name="usage",
+    pattern="site.{site}.usage",
+    carries=(usage.UsageRecorded,),
+    stream="USAGE",
+    producers=("edge-inference", "cloud-inference"),
+    consumers=("cost-guard",),
+    summary="What an answer cost, at the place that did the work.",
+)
+BREAKER = Subject(
+    name="breaker",
+    pattern="site.{site}.breaker.{key}",
+    carries=(breaker.BreakerTurned,),
+    stream="BREAKER",
+    producers=("edge-inference",),
+    consumers=("edge-inference", "alerting"),
+    summary="A breaker turned; the key is what it stands before.",
+)
+CALIBRATION = Subject(
+    name="calibration",
+    pattern="site.{site}.calibration.{kb}",
+    carries=(calibration.CalibrationFitted,),
+    stream="CALIBRATION",
+    producers=("cli",),
+    consumers=("edge-inference",),
+    summary="The calibration of a kb from now on.",
+)
+DRIFT = Subject(
+    name="drift",
+    pattern="site.{site}.drift.{kb}",
+    carries=(calibration.CalibrationDrifted,),
+    stream="CALIBRATION",
+    producers=("edge-inference",),
+    consumers=("alerting", "edge-inference"),
+    summary="Live agreement has left the promise of a calibration, or is back at it.",
+)
 DEAD = Subject(
     name="dead",
     pattern="site.{site}.dead.{key}",
@@ -334,6 +449,17 @@ ALL: tuple[Subject, ...] = (
     HISTORY,
     REVISION,
     SPACE,
+    CLOUD_ASK,
+    CLOUD_STATUS,
+    ANSWERED,
+    INVALIDATED,
+    FEEDBACK,
+    AUDITED,
+    CACHED,
+    USAGE,
+    BREAKER,
+    CALIBRATION,
+    DRIFT,
     DEAD,
     CANARY,
 )
