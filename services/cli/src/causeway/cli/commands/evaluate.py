@@ -1,6 +1,8 @@
 """`causeway eval`: measure a site on a public set, through its own services."""
 
 import asyncio
+import importlib
+import pkgutil
 import re
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -12,6 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from causeway.cli import commands
 from causeway.cli.commands.up import read_config
 from causeway.cli.connection import Address, Where, find_site, perhaps_at_a_place
 from causeway.cli.console import STDERR, STDOUT
@@ -55,7 +58,15 @@ def register(app: typer.Typer) -> None:
     group.command("retrieval")(retrieval)
     group.command("answer")(answer)
     group.command("parse")(parse)
+    _register_others(group)
     app.add_typer(group, name="eval", short_help="Measure a site on a public set, through its own services.")
+
+
+def _register_others(group: typer.Typer) -> None:
+    """Each measure that needs more than a site has a file `eval_NAME.py` beside this one, with its own `register`."""
+    for found in pkgutil.iter_modules(commands.__path__):
+        if found.name.startswith("eval_"):
+            importlib.import_module(f"{commands.__name__}.{found.name}").register(group)
 
 
 @perhaps_at_a_place
