@@ -68,6 +68,16 @@ def test_no_line_of_one_site_names_another() -> None:
     assert not re.search(r"\.a\b|OUTBOX_a|hub\.a_", blocks["b"])
 
 
+@pytest.mark.parametrize("service", ["sync", "cloud"])
+def test_what_a_site_asks_of_the_hub_is_exported_to_that_site_alone_and_answered_in_many_messages(service: str) -> None:
+    text = render_accounts(FLEET)
+    for site in ("a", "b"):
+        subject = f'"site.{site}.{service}.>"'
+        row = f"{{ service: {subject}, accounts: [SITE_{site}], response_type: stream }}"
+        assert text.count(row) == 1
+        assert text.count(subject) == 2, "one export, one import"
+
+
 def test_the_hub_lets_nobody_in_by_password_but_on_the_client_port() -> None:
     assert "user: causeway, password: $CAUSEWAY_NATS_PASSWORD, allowed_connection_types: [STANDARD]" in render_accounts(
         FLEET

@@ -17,6 +17,8 @@ from causeway.topology.sources import feed_api, hub_feeds, hub_source
 
 ACCOUNTS_FILE = "accounts.conf"
 OPERATIONS = ("$SYS.REQ.SERVER.PING.LEAFZ", "$SYS.REQ.SERVER.*.KICK", "$SYS.REQ.SERVER.*.RELOAD")
+SERVICES = ("sync", "cloud")
+"""What a site asks the hub: that both sides hold the same, and an answer of the larger model."""
 _OWNER = "# Written by `causeway`, from fleet.yaml: edit that instead."
 
 
@@ -111,7 +113,7 @@ def _hub_account(feeds: dict[str, tuple[Feed, ...]]) -> list[str]:
 def _hub_exports(site: str, feeds: Iterable[Feed]) -> list[str]:
     account = names.site_account(site)
     return [
-        _export("service", f"site.{site}.sync.>", account, "response_type: stream"),
+        *(_export("service", subject, account, "response_type: stream") for subject in _services(site)),
         *(_export("service", _reset(feed), account) for feed in feeds),
         *(_export("stream", feed.deliver_subject, account) for feed in feeds),
         _export("stream", _flow(streams.outbox(site).name), account),
@@ -136,7 +138,7 @@ def _site_account(site: Site, feeds: Iterable[Feed]) -> list[str]:
         *(_export("stream", _flow(feed.stream, feed.consumer), hub) for feed in feeds),
     ]
     imports = [
-        _import("service", f"site.{site.name}.sync.>", hub),
+        *(_import("service", subject, hub) for subject in _services(site.name)),
         *resets,
         *(_import("stream", feed.deliver_subject, hub) for feed in feeds),
         _import("stream", _flow(outbox), hub),
@@ -148,6 +150,11 @@ def _site_account(site: Site, feeds: Iterable[Feed]) -> list[str]:
         *_listed("imports", imports),
         "  }",
     ]
+
+
+def _services(site: str) -> tuple[str, ...]:
+    """What a site may ask of the hub, each under its own name alone: a reply may come in many messages."""
+    return tuple(f"site.{site}.{service}.>" for service in SERVICES)
 
 
 def _create(site: str) -> str:
