@@ -29,7 +29,7 @@ PURE_NAMES = {
     "versions",
     "window",
 }
-PURE_LIBS = {"language", "merge", "reconciliation", "retrieval"}
+PURE_LIBS = {"breaker", "language", "merge", "prices", "reconciliation", "retrieval"}
 IMPURE = {
     "aiohttp",
     "asyncio",
