@@ -6,6 +6,7 @@ import pytest
 from causeway.retrieval import LineScores, Reading, Verdict, ask, judge, read, rerank, split
 from causeway.retrieval.answerability import FEATURES, GROUPS, group
 from causeway.retrieval.models import AnswerabilityFile, LogisticFile, shipped_answerability
+from causeway.retrieval.support import SUPPORT
 from tests.support.retrieval_builders import SmallBase, unit_vector
 
 ASKED = unit_vector(1.0)
@@ -35,7 +36,7 @@ def test_nothing_found_is_an_abstention() -> None:
 @pytest.mark.parametrize("texts", [["Steel is an alloy."], ["Steel is an alloy.", "Iron is old."], ["钢是铁的合金。"]])
 def test_every_feature_is_there_and_finite(texts: list[str]) -> None:
     verdict = judged("what is steel", texts)
-    assert set(verdict.features) == set(FEATURES)
+    assert set(verdict.features) == {*FEATURES, *SUPPORT}
     assert np.isfinite(list(verdict.features.values())).all()
     assert 0.0 < verdict.probability < 1.0
 

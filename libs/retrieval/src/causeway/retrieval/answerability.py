@@ -10,6 +10,7 @@ from causeway.retrieval.fusion import Ranked
 from causeway.retrieval.models import AnswerabilityFile, LogisticFile, shipped_answerability
 from causeway.retrieval.question import Question
 from causeway.retrieval.reading import Reading
+from causeway.retrieval.support import support
 
 # How many candidates the spread of scores is taken over.
 FIELD_SIZE = 20
@@ -43,7 +44,7 @@ GROUPS = ("zh", "en", "zh>en", "en>zh")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The probability that the evidence answers, whether that is enough to answer, and the features behind it."""
+    """The probability that the evidence answers, whether that is enough to answer, and FEATURES and SUPPORT by name."""
 
     probability: float = 0.0
     answers: bool = False
@@ -59,8 +60,9 @@ def judge(
     used = model or shipped_answerability()
     values = features(question, ranked, reading)
     name = group(question, ranked)
-    chance = probability(used.models[name], values)
-    return Verdict(probability=chance, answers=chance >= used.thresholds[name], features=values)
+    chance, enough = probability(used.models[name], values), used.thresholds[name]
+    values |= support(question, ranked, reading, chance, enough)
+    return Verdict(probability=chance, answers=chance >= enough, features=values)
 
 
 def group(question: Question, ranked: Sequence[Ranked]) -> str:

@@ -44,7 +44,8 @@ class Candidate:
 
     `dense` is the cosine; `centred` the cosine after the typical question and passage are taken away, which makes
     questions comparable with passages of another language; `lexical` is BM25 over the most the question could score;
-    `coverage` and `context_coverage` are the shares of the question's idf that the chunk and its context hold.
+    `coverage` and `context_coverage` are the shares of the question's idf that the chunk and its context hold, and
+    `missing` is the idf of the rarest term that it lacks, over that of the rarest of all.
     """
 
     passage: Passage
@@ -53,6 +54,7 @@ class Candidate:
     lexical: float
     coverage: float
     context_coverage: float
+    missing: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ def _candidates(
             lexical=matches[row].score / (total * (K1 + 1)),
             coverage=matches[row].coverage,
             context_coverage=in_context[passage.context],
+            missing=matches[row].missing,
         )
         for row, passage in enumerate(passages)
     ]

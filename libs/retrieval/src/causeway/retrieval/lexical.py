@@ -35,10 +35,14 @@ class IndexFullError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """How one chunk matches a question: BM25, and the share (0..1) of the question's idf that the chunk holds."""
+    """How one chunk matches a question: BM25, and the share (0..1) of the question's idf that the chunk holds.
+
+    `missing` is the idf of the rarest term of the question that the chunk lacks, over that of the rarest term of all.
+    """
 
     score: float
     coverage: float
+    missing: float = 1.0
 
 
 NO_MATCH = Match(0.0, 0.0)
@@ -51,6 +55,17 @@ class _Posting:
     slots: NDArray[np.int64]
     frequencies: NDArray[np.float32]
     idf: float
+
+
+def _rarest_missing(postings: Sequence[_Posting], slots: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return for each of a few slots the idf of the rarest term whose posting does not have it; 0 where all do."""
+    missing = np.zeros(len(slots))
+    for posting in postings:
+        # A slot is never used again, so that a posting is in order.
+        at = np.minimum(np.searchsorted(posting.slots, slots), len(posting.slots) - 1)
+        lacking = posting.slots[at] != slots
+        missing[lacking] = np.maximum(missing[lacking], posting.idf)
+    return missing
 
 
 def idf(chunks: int, chunks_with_term: int) -> float:
@@ -160,10 +175,17 @@ class LexicalIndex:
         with self._lock:
             postings = self._found(terms)
             scores, covered = self._scores(postings), self._covered(postings)
-            total = sum(self.weights(terms).values()) or 1.0
-            slots = [self._slots.get(chunk_id) for chunk_id in chunk_ids]
+            weights = self.weights(terms)
+            total, most = sum(weights.values()) or 1.0, max(weights.values(), default=0.0) or 1.0
+            slots = [self._slots.get(chunk_id, -1) for chunk_id in chunk_ids]
+            # A term that no chunk has weighs most, and has no posting to look into.
+            nowhere = most if len(postings) < len(weights) else 0.0
+            missing = np.maximum(_rarest_missing(postings, np.array(slots, np.int64)), nowhere) / most
             return [
-                NO_MATCH if s is None else Match(float(scores[s]), min(1.0, float(covered[s]) / total)) for s in slots
+                NO_MATCH
+                if slot < 0
+                else Match(float(scores[slot]), min(1.0, float(covered[slot]) / total), float(missing[at]))
+                for at, slot in enumerate(slots)
             ]
 
     def weights(self, terms: Iterable[str]) -> Mapping[str, float]:
