@@ -70,6 +70,23 @@ async def test_beyond_its_limit_a_service_says_busy_at_once_and_a_request_asks_a
         await asyncio.gather(*waiting)
 
 
+async def test_a_notice_reaches_every_replica_and_nobody_replies(nats_server: NatsServer) -> None:
+    heard: list[str] = []
+
+    def noting(replica: str) -> Any:
+        async def handler(caller: Caller, search: Search) -> None:
+            heard.append(replica)
+
+        return handler
+
+    async with declared_bus(nats_server) as one, declared_bus(nats_server) as other:
+        await serve(one, noting("one"), everyone=True)
+        await serve(other, noting("other"), everyone=True)
+        await one.notify(SUBJECT, SEARCH)
+        await until(lambda: len(heard) == 2)
+        assert sorted(heard) == ["one", "other"]
+
+
 async def test_requests_run_side_by_side_and_replicas_share_them(nats_server: NatsServer) -> None:
     together = asyncio.Barrier(4)
 

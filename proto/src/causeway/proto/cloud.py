@@ -29,6 +29,14 @@ class CloudAsk(Message, frozen=True, kw_only=True):
     tenant: str = ""
 
 
+class CloudCancel(Message, frozen=True, kw_only=True):
+    """Nobody waits for the reply to this ask any more. Every replica hears it; there is no answer to it."""
+
+    type_name: ClassVar[str] = "io.causeway.cloud_cancel.v1"
+
+    ask_id: str
+
+
 class Refusal(enum.StrEnum):
     """Codes of the `Problem` that is the reply to an ask that is not taken. All but `unknown_kb` may work later."""
 

@@ -47,6 +47,7 @@ def _cloud(answer: answers.Answer) -> tuple[codec.Message, ...]:
             tenant="counter",
         ),
         cloud.CloudPart(kind=cloud.CloudPartKind.FINAL, index=70, text=_TEXT, answer=made),
+        cloud.CloudCancel(ask_id=_ANSWER_ID),
         cloud.CloudStatusAsked(),
         cloud.CloudStatus(
             engine="vllm",

@@ -314,6 +314,14 @@ CLOUD_ASK = Subject(
     consumers=("cloud-inference",),
     summary="A question over the link, answered in parts by the hub.",
 )
+CLOUD_CANCEL = Subject(
+    name="cloud_cancel",
+    pattern="site.{site}.cloud.cancel",
+    carries=(cloud.CloudCancel,),
+    producers=("edge-inference",),
+    consumers=("cloud-inference",),
+    summary="A site waits no more for an answer over the link.",
+)
 CLOUD_STATUS = Subject(
     name="cloud_status",
     pattern="site.{site}.cloud.status",
@@ -450,6 +458,7 @@ ALL: tuple[Subject, ...] = (
     REVISION,
     SPACE,
     CLOUD_ASK,
+    CLOUD_CANCEL,
     CLOUD_STATUS,
     ANSWERED,
     INVALIDATED,

@@ -119,6 +119,10 @@ class BusCalls:
         """See Requesting.request."""
         return await self._requesting.request(subject, message, reply_type, timeout_s)
 
+    async def notify(self, subject: str, message: Message) -> None:
+        """See Requesting.notify."""
+        await self._requesting.notify(subject, message)
+
     def request_stream(
         self,
         subject: str,

@@ -66,6 +66,18 @@ class Requesting:
             raise NotConnected(f"{subject}: {error}") from error
         return reply_in(reply.raw_message, reply_type)
 
+    async def notify(self, subject: str, message: Message) -> None:
+        """Tell whoever listens now, at most once: nothing keeps it, nobody replies.
+
+        Raises:
+            NotConnected.
+        """
+        await self._broker.client.online(0.0)
+        try:
+            await self._broker.client.publish(subject, encode(message), headers=self._headers(message))
+        except nats.errors.Error as error:
+            raise NotConnected(f"{subject}: {error}") from error
+
     def _headers(self, message: Message) -> dict[str, str]:
         return {
             headers.CE_TYPE: message.type_name,

@@ -6,6 +6,7 @@ Guarantee: every request that arrives gets an answer. A handler that fails, hang
 import asyncio
 import logging
 import time
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -39,13 +40,16 @@ class Caller:
 
 
 Reply = Message | AsyncIterator[Message]
-Handler = Callable[[Caller, Any], Awaitable[Reply] | AsyncIterator[Message]]
+Handler = Callable[[Caller, Any], Awaitable[Reply] | Awaitable[None] | AsyncIterator[Message]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """One subject. The handler returns a reply, or gives an async iterator of replies; `is_last` recognizes the last
-    one, and where it does not, an empty message ends the stream. Beyond `concurrency_max`, `busy` at once."""
+    one, and where it does not, an empty message ends the stream. Beyond `concurrency_max`, `busy` at once.
+
+    `everyone`: a notice, which every replica takes, and to which nobody waits for a reply.
+    """
 
     name: str
     subject: str
@@ -54,6 +58,7 @@ class Endpoint:
     is_last: Callable[[Any], bool] = field(default=lambda _: False)
     concurrency_max: int = 8
     timeout_s: float = 120.0
+    everyone: bool = False
 
 
 class Serving:
@@ -81,8 +86,10 @@ class Serving:
         self._service = await add_service(self._bus.client, self._config)
         for endpoint in self._endpoints:
             station = _Station(self._bus, endpoint, self._running)
+            # A queue group of one's own is heard beside all others.
+            group = uuid.uuid4().hex if endpoint.everyone else None
             await self._service.add_endpoint(
-                EndpointConfig(name=endpoint.name, subject=endpoint.subject, handler=station.take)
+                EndpointConfig(name=endpoint.name, subject=endpoint.subject, handler=station.take, queue_group=group)
             )
             station.micro = self._service._endpoints[-1]
         await self._bus.client.flush()
@@ -151,6 +158,8 @@ class _Station:
         caller = Caller(subject=request.subject, headers=request.headers or {}, received_monotonic_s=began)
         given = self._endpoint.handler(caller, message)
         reply = given if isinstance(given, AsyncIterator) else await given
+        if self._endpoint.everyone or reply is None:
+            return
         if isinstance(reply, AsyncIterator):
             await self._stream(request, reply)
         else:
@@ -178,6 +187,9 @@ class _Station:
         return Problem(code="internal", message=text, mend="its log has the details", retryable=retryable)
 
     async def _refuse(self, request: Request, problem: Problem) -> None:
+        if self._endpoint.everyone:
+            log.warning("a notice was not taken", extra={"endpoint": self._endpoint.name, "reason": problem.message})
+            return
         text = " ".join(problem.message.encode("ascii", "replace").decode().split())[:ERROR_TEXT_CHARS_MAX]
         head = _reply_headers(problem) | {headers.FINAL: "1"}
         try:
