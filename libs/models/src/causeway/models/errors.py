@@ -6,6 +6,8 @@ ModelError
 ├── ModelMismatch        bytes are not the bytes that were promised
 ├── ModelUnfetchable     the source gave nothing usable
 ├── ModelLocked          another process has been installing for too long
+├── ConverterMissing     the environment with torch that a conversion runs in is not there
+├── ConversionFailed     the conversion ended with an error
 └── DeviceUnavailable    the asked device has no execution provider here
 """
 
@@ -34,6 +36,14 @@ class ModelUnfetchable(ModelError):
 
 class ModelLocked(ModelError):
     """Another process is installing this model; wait for it, or end it, and try again."""
+
+
+class ConverterMissing(ModelError):
+    """A folder for vLLM is made by vLLM's own environment; run `make setup-vllm`, or name one by CAUSEWAY_VLLM."""
+
+
+class ConversionFailed(ModelError):
+    """The weights could not be converted; the message has the last lines of the converter."""
 
 
 class DeviceUnavailable(ModelError):

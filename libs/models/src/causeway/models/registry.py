@@ -12,10 +12,11 @@ import yaml
 from causeway.models.errors import ModelError, RegistryInvalid
 
 EMBEDDING, GENERATOR, GENERATOR_LARGE = "embedding", "generator", "generator-large"
+HF_GENERATOR, HF_GENERATOR_LARGE = "hf-generator", "hf-generator-large"
 
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 PlainName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
-Format = Literal["e5-packed", "onnx", "gguf"]
+Format = Literal["e5-packed", "onnx", "gguf", "hf"]
 Pooling = Literal["mean", "cls"]
 
 
@@ -44,7 +45,13 @@ class PartsSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     count: Annotated[int, msgspec.Meta(ge=1, le=999)] = 1
 
 
-Source = PathSource | HubSource | PartsSource
+class RoleSource(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="type", tag="role"):
+    """The one file of another role of the registry, installed first where it is not."""
+
+    role: str
+
+
+Source = PathSource | HubSource | PartsSource | RoleSource
 
 
 class ModelFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,7 +64,8 @@ class ModelFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class ModelSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One model. `e5-packed` and `onnx` become an embedding folder; `gguf` stays the one file that it is."""
+    """One model. `e5-packed` and `onnx` become an embedding folder; `gguf` stays the one file that it is, and `hf`
+    makes a folder for vLLM out of one."""
 
     name: PlainName
     format: Format
@@ -94,7 +102,25 @@ def load_registry(user_file: Path | None = None) -> Registry:
         if not user_file.is_file():
             raise RegistryInvalid(f"{user_file} is not a file; name the registry file, or none for the shipped one.")
         models |= parse_registry(user_file.read_text(encoding="utf-8"), str(user_file), user_file.resolve().parent)
-    return Registry(models)
+    return Registry({role: _completed(role, spec, models) for role, spec in models.items()})
+
+
+def _completed(role: str, spec: ModelSpec, models: dict[str, ModelSpec]) -> ModelSpec:
+    """A file that is another role's has that one's promise, so that a change of it is known here."""
+    files = [_of_role(role, file, models) for file in spec.files]
+    return msgspec.structs.replace(spec, files=files)
+
+
+def _of_role(role: str, file: ModelFile, models: dict[str, ModelSpec]) -> ModelFile:
+    if not isinstance(file.source, RoleSource):
+        return file
+    other = models.get(file.source.role)
+    if other is None or other.format != "gguf":
+        raise RegistryInvalid(f"{role} is made from {file.source.role!r}, which is no gguf role of the registry.")
+    promised = other.files[0]
+    return msgspec.structs.replace(
+        file, sha256=file.sha256 or promised.sha256, size_bytes=file.size_bytes or promised.size_bytes
+    )
 
 
 def parse_registry(text: str, name: str, folder: Path) -> dict[str, ModelSpec]:
@@ -114,7 +140,7 @@ def _check_spec(name: str, role: str, spec: ModelSpec) -> None:
     if spec.format != "onnx" and len(spec.files) != 1:
         raise RegistryInvalid(f"{name}: {role} has {len(spec.files)} files; the format {spec.format} has exactly one.")
     for file in spec.files:
-        if file.sha256 is None and not isinstance(file.source, PathSource):
+        if file.sha256 is None and not isinstance(file.source, PathSource | RoleSource):
             raise RegistryInvalid(
                 f"{name}: {role}: {file.name} comes from elsewhere and has no sha256; give the publisher's."
             )

@@ -11,11 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from causeway.models.errors import ModelError, ModelLocked, ModelMismatch, ModelMissing
+from causeway.models.hf_folder import Converter, converter_of, no_converter
 from causeway.models.hub import write_hub_file
 from causeway.models.manifest import Manifest, read_manifest, record_of, sha256_of, verify_files, write_manifest
 from causeway.models.parts import Progress, write_parts
 from causeway.models.recipe import recipe_of
-from causeway.models.registry import HubSource, ModelFile, ModelSpec, PathSource, Registry, load_registry
+from causeway.models.registry import HubSource, ModelFile, ModelSpec, PathSource, Registry, RoleSource, load_registry
 from causeway.models.settings import Hub, ModelSettings
 
 LOCK_TIMEOUT_S = 3600.0
@@ -29,20 +30,32 @@ def silent(_line: str) -> None:
 class ModelStore:
     """Models by role under one folder. Safe for several processes: installs are locked, and renamed into place."""
 
-    def __init__(self, registry: Registry, folder: Path, hub: Hub | None = None, progress: Progress = silent) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        folder: Path,
+        hub: Hub | None = None,
+        progress: Progress = silent,
+        converter: Converter = no_converter,
+    ) -> None:
         self._registry = registry
         self._folder = folder
         self._hub = hub or Hub()
         self._progress = progress
+        self._converter = converter
 
     @classmethod
     def from_settings(cls, settings: ModelSettings | None = None, progress: Progress = silent) -> ModelStore:
         """The store that the environment describes, unless `settings` are given."""
         chosen = settings or ModelSettings.from_environment()
-        return cls(load_registry(chosen.registry_file), chosen.folder, chosen.hub, progress)
+        converter = converter_of(chosen.vllm_environment) if chosen.vllm_environment else no_converter
+        return cls(load_registry(chosen.registry_file), chosen.folder, chosen.hub, progress, converter)
 
     def locate(self, role: str) -> Path:
-        """An embedding model's folder or a generator's file, checked by stamp. Raises ModelMissing or ModelMismatch."""
+        """The folder of an embedding model or of one for vLLM, or a generator's file, checked by stamp.
+
+        Raises ModelMissing or ModelMismatch.
+        """
         spec = self._registry.spec(role)
         if (found := self._find(spec)) is None:
             raise ModelMissing(
@@ -100,6 +113,8 @@ class ModelStore:
         sources = {file.name: self._obtain(spec, file, sources_folder, online=online) for file in spec.files}
         if spec.format == "gguf":
             manifest = _keep_file(spec, sources, draft)
+        elif spec.format == "hf":
+            manifest = self._convert(spec, sources, draft)
         else:
             # Imported here: onnx and protobuf cost a service 40 MB that only an installation needs.
             from causeway.models.assembly import assemble
@@ -108,6 +123,12 @@ class ModelStore:
         shutil.rmtree(sources_folder)
         return manifest
 
+    def _convert(self, spec: ModelSpec, sources: dict[str, Path], draft: Path) -> Manifest:
+        self._progress(f"{spec.name}: unpacking the weights for vLLM, which takes a minute or more")
+        made = self._converter(next(iter(sources.values())), draft)
+        records = {path.name: record_of(path) for path in made}
+        return Manifest(name=spec.name, licence=spec.licence, recipe=recipe_of(spec), files=records)
+
     def _obtain(self, spec: ModelSpec, file: ModelFile, folder: Path, *, online: bool) -> Path:
         """The verified bytes of `file`: a file of this machine where it is, any other as a copy in `folder`."""
         self._progress(f"{spec.name}: reading {file.name}")
@@ -115,6 +136,8 @@ class ModelStore:
             path = Path(file.source.path)
             if not path.is_file():
                 raise ModelMissing(f"{path} ({spec.name}) is not a file; mend `path` in the registry file.")
+        elif isinstance(file.source, RoleSource):
+            path = self._installed(file.source.role, online=online)
         else:
             _check_space(folder, file)
             path = folder / file.name

@@ -13,7 +13,7 @@ from causeway.cli.status_text import size_text
 from causeway.models import EMBEDDING, ModelError, ModelSettings, ModelStore
 from causeway.models.registry import load_registry
 
-Role = Annotated[str, typer.Argument(help="embedding, generator or generator-large; see `model list`.")]
+Role = Annotated[str, typer.Argument(help="embedding, generator, hf-generator and so on; see `model list`.")]
 Source = Annotated[
     Path | None, typer.Option("--from", help="Folder of an installed FP32 model; the embedding model's by default.")
 ]
