@@ -118,6 +118,9 @@ class Sweeper:
                         self.idle_since.pop(subject, None)
 
     def _look(self) -> None:
+        if self.logs[self.place, "KNOWLEDGE"].unsynced:
+            # A replica follows the log, and so sees only what no crash takes back.
+            return
         held = records(self.logs, self.place, "KNOWLEDGE")
         named = {
             subjects.KNOWLEDGE_CHUNK.at(each.origin, each.kb, place.chunk_id.hex())
@@ -128,7 +131,7 @@ class Sweeper:
         chunks = {each.entry.subject: each.entry.seq for each in held if each.kind == "chunk"}
         # A chunk that was stored again waits for a manifest that is still to come.
         same = {subject for subject, seq in chunks.items() if self.seen.get(subject) == seq} - named
-        dropped = (self.named & same) | (self.idle_since.keys() & same)
+        dropped = sorted((self.named & same) | (self.idle_since.keys() & same))
         self.idle_since = {
             subject: self.idle_since.get(subject, (self.now_s(), chunks[subject] + 1)) for subject in dropped
         }

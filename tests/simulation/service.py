@@ -5,14 +5,14 @@ import importlib
 import logging
 import pkgutil
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
 from prometheus_client import CollectorRegistry
 
 import causeway.sync_delta
-from causeway.bus import Bus
+from causeway.bus import Bus, SourceState, source_states
 from causeway.sync_delta import tombstones, window
 from causeway.sync_delta.metrics import Metrics
 from causeway.sync_delta.sending import Batch
@@ -20,7 +20,6 @@ from causeway.sync_delta.service import Limits, SyncDelta
 from causeway.sync_delta.state import State
 from tests.simulation.world import RUNNING, Process
 
-logging.getLogger("causeway.sync_delta").setLevel(logging.CRITICAL)
 CHUNK_KEY = b"0123456789abcdef"
 LIMITS = Limits(
     policy=window.Policy(floor_bytes=4_000, bulk_wait_s=5.0),
@@ -54,7 +53,10 @@ class PlacesTime:
 
 
 def give_places_their_time() -> None:
-    """Every module of the service that asks for the time asks the place that it runs at."""
+    """Every module of the service that asks for the time, or how a source is, asks the place that it runs at.
+
+    Outside of a simulation all of it is as it was: other tests of the same run have the same modules.
+    """
     for found in pkgutil.iter_modules(causeway.sync_delta.__path__, "causeway.sync_delta."):
         if found.name.endswith((".app", ".main")):
             continue
@@ -62,12 +64,20 @@ def give_places_their_time() -> None:
         if getattr(module, "time", None) is time:
             module.time = PlacesTime  # type: ignore[attr-defined]
         if hasattr(module, "source_states"):
-            module.source_states = _no_sources  # type: ignore[attr-defined]
+            module.source_states = _sources_of_place  # type: ignore[attr-defined]
+        logger = getattr(module, "_log", None)
+        if isinstance(logger, logging.Logger):
+            logger.addFilter(_outside)
 
 
-async def _no_sources(bus: Bus, stream: str) -> list[object]:
+async def _sources_of_place(bus: Bus, stream: str) -> Sequence[SourceState]:
     """The sources of the simulation resume by themselves: there is nothing to kick."""
-    return []
+    return [] if RUNNING.get() else await source_states(bus, stream)
+
+
+def _outside(record: logging.LogRecord) -> bool:
+    """What simulated places would log is in the trace, if anybody wants it."""
+    return RUNNING.get() is None
 
 
 give_places_their_time()

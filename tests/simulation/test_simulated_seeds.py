@@ -7,8 +7,9 @@ from tests.simulation.scenario import run
 SEEDS = 200
 AT_ONCE = 10
 STEPS = 1_500
-FOUND_LATER = (437, 504, 725)
-"""A clock set forward that dropped chunks, a watermark that a crash left out, a number that nothing would publish."""
+FOUND_LATER = (437, 504, 725, 2031)
+"""A clock set forward that dropped chunks, a watermark that a crash left out, a number that nothing would publish, and
+a message that was purged before its watermark."""
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, AT_ONCE))

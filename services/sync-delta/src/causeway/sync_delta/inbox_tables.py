@@ -153,9 +153,12 @@ class Inbox:
             "INSERT OR REPLACE INTO released VALUES (?, ?)", [(subject, below_seq) for subject in subjects]
         )
 
-    def released(self, limit: int) -> list[tuple[str, int]]:
-        """Subjects to purge from INBOX, and the sequence below which."""
-        return self._database.execute("SELECT subject, below_seq FROM released LIMIT ?", (limit,)).fetchall()
+    def released(self, up_to_seq: int, limit: int) -> list[tuple[str, int]]:
+        """Subjects to purge from INBOX up to some sequence, and the sequence below which."""
+        rows = self._database.execute(
+            "SELECT subject, below_seq FROM released WHERE below_seq <= ? + 1 LIMIT ?", (up_to_seq, limit)
+        )
+        return rows.fetchall()
 
     def purged(self, rows: Iterable[tuple[str, int]]) -> None:
         """These are gone from INBOX."""

@@ -100,7 +100,9 @@ class Incoming:
                 outcomes = await self.applying.try_again(waiting)
                 await self.state.write(lambda tables: self._commit_documents(tables, outcomes))
             await self.state.write(self._forget)
-        while released := await self.state.read(lambda tables: tables.inbox.released(RELEASED_AT_ONCE)):
+        # What lies beyond the position comes again, and must be there to move the watermark.
+        ready = (self.followed().seq, RELEASED_AT_ONCE)
+        while released := await self.state.read(lambda tables: tables.inbox.released(*ready)):
             await self._purge(released)
 
     def close(self, origin: str, kb: str, up_to_seq: int) -> None:

@@ -256,7 +256,7 @@ class Sending:
             return
         chunks, _ = await self._read({(each.manifest.kb, chunk) for each in intents for _, chunk in each.send})
         whole = []
-        for kb in {each.manifest.kb for each in intents}:
+        for kb in sorted({each.manifest.kb for each in intents}):
             own = [each for each in intents if each.manifest.kb == kb]
             gone = await self._gone(kb, own, chunks)
             for each in own:
