@@ -11,6 +11,9 @@ UV := $(BIN)/uv --quiet
 MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard proto/pyproject.toml libs/*/pyproject.toml services/*/pyproject.toml))
 SERVICES := $(patsubst services/%/pyproject.toml,%,$(wildcard services/*/pyproject.toml))
 CODE := proto libs services tests
+VLLM_ROOM := services/cloud-inference
+VLLM_LOCK := $(VLLM_ROOM)/vllm.lock
+VLLM_FIND_LINKS = $(or $(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
 # `make check SETUP=` leaves the environment as it is.
 SETUP ?= setup
 
@@ -22,7 +25,7 @@ TEST_ENVIRONMENT := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 RAYON_NUM_THREADS=1
 PYTEST := $(TEST_ENVIRONMENT) $(BIN)/pytest
 TEST_FOLDERS := $(wildcard tests/unit tests/contract tests/integration tests/simulation tests/e2e)
 
-.PHONY: help setup model lock schema check format lint types imports schema-check tidy deploy-check test test-slow test-llm sim bench demo demo-hub up clean
+.PHONY: help setup setup-vllm model lock lock-vllm schema check format lint types imports schema-check tidy deploy-check test test-slow test-llm test-vllm sim bench demo demo-hub up clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -51,6 +54,18 @@ setup: .venv/.members model ## make .venv from requirements.lock, install the me
 	$(UV) pip install --python $(BIN)/python --no-deps $(MEMBERS:%=-e %)
 	@touch $@
 
+# vLLM has an environment of its own: 3 GB, with pins that nothing else should have to follow. pip and not uv: it knows
+# from its own configuration where the CPU build of torch is.
+setup-vllm: .venv-vllm/.locked ## make .venv-vllm: vLLM for CPUs, from services/cloud-inference/vllm.lock
+	@true
+
+.venv-vllm/.locked: $(VLLM_LOCK)
+	@test -x .venv-vllm/bin/python || $(PYTHON) -m venv .venv-vllm
+	@.venv-vllm/bin/python -m pip install --quiet --require-hashes --no-deps -r $(VLLM_LOCK) || { \
+	  echo "If pip finds no torch +cpu: name the folder or page that has it by PIP_FIND_LINKS (docs/runbooks/cloud-answers.md)."; \
+	  exit 1; }
+	@touch $@
+
 model: .venv/.members ## build or check the embedding model in $CAUSEWAY_MODELS
 	@$(BIN)/python -m causeway.models ensure embedding
 
@@ -62,6 +77,11 @@ lock: .venv/.members ## resolve the dependencies again and write the locks (hash
 	export_to requirements.lock --all-packages --all-groups; \
 	for service in $(SERVICES); do \
 	  export_to deploy/requirements/$$service.lock --package causeway-$$service --no-default-groups; done
+
+lock-vllm: .venv/.members ## resolve vLLM's own dependencies again and write their lock
+	$(UV) pip compile --python-version 3.11 $(addprefix --find-links ,$(VLLM_FIND_LINKS)) --generate-hashes --no-header \
+	  --no-annotate --override $(VLLM_ROOM)/vllm-overrides.txt $(VLLM_ROOM)/vllm.in --output-file $(VLLM_LOCK).new >/dev/null
+	@{ $(BIN)/python -m tests.tidy.vllm_inputs; cat $(VLLM_LOCK).new; } > $(VLLM_LOCK); rm $(VLLM_LOCK).new
 
 schema: .venv/.members ## write proto/schema, proto/asyncapi.json and missing golden bytes
 	$(BIN)/python -m causeway.proto.export
@@ -93,13 +113,16 @@ tidy:
 	$(PYTEST) -q tests/tidy
 
 test: $(SETUP) ## unit, contract, integration, simulation and short end-to-end tests, with coverage
-	$(PYTEST) $(TEST_FOLDERS) -m "not slow and not llm" --cov --cov-report=term:skip-covered --durations=10
+	$(PYTEST) $(TEST_FOLDERS) -m "not slow and not llm and not vllm" --cov --cov-report=term:skip-covered --durations=10
 
 test-slow: $(SETUP) ## the long tests: kills at random moments, large documents, long runs
-	$(PYTEST) $(TEST_FOLDERS) -m "slow and not llm" --durations=10 || test $$? = 5
+	$(PYTEST) $(TEST_FOLDERS) -m "slow and not llm and not vllm" --durations=10 || test $$? = 5
 
 test-llm: $(SETUP) ## the tests that need a generator model
 	$(PYTEST) $(TEST_FOLDERS) -m llm || test $$? = 5
+
+test-vllm: $(SETUP) ## the tests that start a real vLLM (after make setup-vllm)
+	$(PYTEST) $(TEST_FOLDERS) -m vllm --durations=10 || test $$? = 5
 
 sim: $(SETUP) ## replay one seed of the simulator with its trace: make sim SEED=7 [STEPS=1500]
 	@$(BIN)/python -m tests.simulation --seed $(or $(SEED),0) $(if $(STEPS),--steps $(STEPS))
