@@ -1,0 +1,133 @@
+"""Whether an ask can be answered in its time, from how fast the engine was and how many are before it. Pure."""
+
+from dataclasses import dataclass, replace
+
+from causeway.proto.cloud import Refusal
+
+WEIGHT = 0.2
+"""Of a new sample in the running estimates; the first is taken whole."""
+COMPLETION_TOKENS_PRIOR = 64.0
+COMPLETION_MORE = 1.25
+"""An answer is reckoned this much longer than the usual one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """One generation as it went: `prompt_tokens` without those that were cached, times in ms. `queued` says that it
+    had to wait for others, so that its first token says nothing of the pace."""
+
+    prompt_tokens: int
+    first_token_ms: float
+    completion_tokens: int
+    generation_ms: float
+    queued: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """Running estimates: ms per prompt token until the first token, ms per token after it, tokens of an answer."""
+
+    prompt_ms: float = 0.0
+    output_ms: float = 0.0
+    completion_tokens: float = COMPLETION_TOKENS_PRIOR
+    samples: int = 0
+
+    def after(self, seen: Seen) -> "Pace":
+        """With one sample more."""
+        changed = replace(self, samples=self.samples + 1)
+        if not seen.queued or self.prompt_ms == 0.0:
+            changed = replace(
+                changed, prompt_ms=_mean(self.prompt_ms, seen.first_token_ms / max(1, seen.prompt_tokens))
+            )
+        if seen.completion_tokens > 1:
+            per_token = seen.generation_ms / (seen.completion_tokens - 1)
+            changed = replace(
+                changed,
+                output_ms=_mean(self.output_ms, per_token),
+                completion_tokens=_mean(self.completion_tokens, seen.completion_tokens),
+            )
+        return changed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Load:
+    """What the engine has to do: at most `slots` at once, the others wait."""
+
+    running: int = 0
+    waiting: int = 0
+    slots: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """An ask as admission sees it; `left_ms` and `first_token_ms` from now."""
+
+    prompt_tokens: int
+    tokens_max: int
+    first_token_ms: float
+    left_ms: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """What else may be in the way. `down` is why the engine can not be asked, empty when it can."""
+
+    here: int = 0
+    requests_max: int = 1
+    paused: bool = False
+    down: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """When, in ms from now, the first token and the last would come."""
+
+    first_token_ms: float
+    total_ms: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Admitted where `refusal` is None."""
+
+    refusal: Refusal | None
+    reason: str
+    estimate: Estimate
+
+
+def estimated(prompt_tokens: int, tokens_max: int, load: Load, pace: Pace) -> Estimate:
+    """With nothing measured yet, 0: what is not known refuses nobody."""
+    reading_ms = prompt_tokens * pace.prompt_ms
+    writing_ms = min(tokens_max, pace.completion_tokens * COMPLETION_MORE) * pace.output_ms
+    before = max(0, load.running + load.waiting - load.slots + 1)
+    queue_ms = before * (reading_ms + writing_ms) / max(1, load.slots)
+    return Estimate(first_token_ms=queue_ms + reading_ms, total_ms=queue_ms + reading_ms + writing_ms)
+
+
+def decided(wanted: Wanted, load: Load, pace: Pace, gate: Gate) -> Verdict:
+    """Refused for the first of: paused, engine down, too many here, out of time."""
+    estimate = estimated(wanted.prompt_tokens, wanted.tokens_max, load, pace)
+    refusal, reason = _refusal(wanted, estimate, gate)
+    return Verdict(refusal=refusal, reason=reason, estimate=estimate)
+
+
+def _refusal(wanted: Wanted, estimate: Estimate, gate: Gate) -> tuple[Refusal | None, str]:
+    if gate.paused:
+        return Refusal.PAUSED, "the operator of the hub has paused cloud answers"
+    if gate.down:
+        return Refusal.ENGINE, gate.down
+    if gate.here >= gate.requests_max:
+        return Refusal.BUSY, f"{gate.here} questions are being answered, which is the limit"
+    if estimate.first_token_ms > wanted.first_token_ms or wanted.first_token_ms <= 0:
+        return Refusal.DEADLINE, _late("first token", estimate.first_token_ms, wanted.first_token_ms)
+    if estimate.total_ms > wanted.left_ms or wanted.left_ms <= 0:
+        return Refusal.DEADLINE, _late("answer", estimate.total_ms, wanted.left_ms)
+    return None, ""
+
+
+def _late(what: str, takes_ms: float, left_ms: float) -> str:
+    return f"the {what} would take {takes_ms:.0f} ms and has {max(0.0, left_ms):.0f} ms"
+
+
+def _mean(so_far: float, sample: float) -> float:
+    return sample if so_far == 0.0 else so_far + WEIGHT * (sample - so_far)

@@ -1,0 +1,165 @@
+"""Whether an answer stands on its passages: each [n] is checked, and what is not supported loses it. Pure."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from causeway.language import detect, fold, sentences, terms
+
+# Of the terms that a sentence adds to the question, so many must be in the passage that it cites.
+SUPPORT_MIN = 0.5
+# A sentence without a mark gets that of a passage that has this much of it.
+ATTRIBUTE_MIN = 0.8
+_NUMBERS = r"(?:passages?|段落|文段|来源)?\s*(\d{1,3}(?:\s*[,，、;；]\s*\d{1,3})*)\s*"
+_MARK = re.compile(rf"\s*[\[【［]{_NUMBERS}[\]】］]", re.IGNORECASE)
+_MARKS_AFTER_END = re.compile(rf"([。！？!?；.]+[”’』」）)\"']*)((?:\s*[\[【［]{_NUMBERS}[\]】］])+)", re.IGNORECASE)
+_LEADING_MARK = re.compile(rf"^\s*[\[【［]{_NUMBERS}[\]】］]", re.IGNORECASE)
+_ENDING = re.compile(r"[。！？!?；.…]+[”’』」）)\"']*$")
+_NUMBER = re.compile(r"\d+(?:[.,:/]\d+)*")
+_CLOSED = re.compile(r"[。！？!?….][”’』」）)\"']*\s*$")
+_ABSTAINS = re.compile(
+    r"(?:passages?|context|documents?|text|information)\b.{0,40}"
+    r"\b(?:do(?:es)? not|don't|doesn't|did not|cannot|can not|can't|not)\b.{0,30}"
+    r"\b(?:answer|contain|say|mention|hold|provide|include|specif|state|given|available|enough)"
+    r"|\b(?:not (?:mentioned|stated|specified|provided|found|given|contained) in (?:the )?(?:passages?|context|text))"
+    r"|\bno (?:relevant )?(?:information|answer|mention)\b|\bi (?:do not|don't) know\b"
+    r"|\b(?:cannot|can't) (?:be )?answer|\bnot in the passages\b"
+    r"|(?:段落|文段|资料|文中|上文|文档|材料|内容)[^。]{0,12}(?:没有|未|无法|不包含|不含|并无)[^。]{0,12}"
+    r"(?:答案|提及|提到|说明|提供|信息|回答|涉及|包含|给出|相关|找到)"
+    r"|没有(?:找到|提供|提及|提到)?[^。]{0,6}(?:答案|相关信息)|无法(?:从[^。]{0,12})?(?:回答|得知|确定|判断)|我不知道|不得而知",
+    re.IGNORECASE,
+)
+# Words that any two texts share and that so support nothing.
+_EMPTY = frozenset(
+    "a an and are as at be been by can do does for from had has have he her his how if in into is it its may not of on"
+    " or our she so some such that the their them then there these they this to was we were what when where which who"
+    " will with you your 的 了 是 在 和 与 及 或 有 也 就 都 而 为 于 以 其 这 那 个 一 不".split()
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """The text with marks renumbered from 1: mark n is passage `cited[n - 1]`, itself counted from 1 in the prompt.
+
+    `removed` counts marks that did not stand, `added` those that were put to a sentence without one.
+    """
+
+    text: str
+    cited: tuple[int, ...] = ()
+    abstained: bool = False
+    reason: str = ""
+    removed: int = 0
+    added: int = 0
+
+
+@dataclass
+class _Tally:
+    cited: list[int] = field(default_factory=list)
+    removed: int = 0
+    added: int = 0
+
+    def number(self, passage: int) -> int:
+        if passage not in self.cited:
+            self.cited.append(passage)
+        return self.cited.index(passage) + 1
+
+
+def checked(text: str, question: str, passages: Sequence[str], *, whole: bool = True) -> Checked:
+    """The model's text as it may be given. `whole` says that the model had ended: if not, a last sentence that is not
+    closed is left out."""
+    text = _marks_inside(text.strip())
+    if not whole:
+        text = _closed(text)
+    if not text:
+        return _abstained("not in the passages: the model wrote nothing")
+    if abstains(text):
+        return _abstained("not in the passages: the model says so")
+    tally, out, at = _Tally(), "", 0
+    for span in sentences(text):
+        out += text[at : span.start] + _sentence(span.of(text), question, passages, tally)
+        at = span.end
+    if not tally.cited:
+        reason = "not in the passages: no sentence is supported by one"
+        return Checked(text="", abstained=True, reason=reason, removed=tally.removed)
+    return Checked(text=out.strip(), cited=tuple(tally.cited), removed=tally.removed, added=tally.added)
+
+
+def abstains(text: str) -> bool:
+    """Whether the first sentence of the text says that the passages do not answer."""
+    spans = sentences(_MARK.sub("", text))
+    return bool(spans) and bool(_ABSTAINS.search(spans[0].of(_MARK.sub("", text))))
+
+
+def support(sentence: str, question: str, passage: str) -> float:
+    """The share of what the sentence adds to the question that the passage has; 0 where a number is not in either.
+
+    A sentence that adds nothing is measured whole. Where the languages differ only numbers can be told: 1 or 0.
+    """
+    if not _numbers(sentence) <= _numbers(passage) | _numbers(question):
+        return 0.0
+    languages = {detect(sentence), detect(passage)} - {"und"}
+    if len(languages) > 1:
+        return 1.0
+    own, asked, known = _content(sentence), _content(question), set(terms(passage))
+    told = own - asked or own
+    return len(told & known) / len(told) if told else 0.0
+
+
+def _sentence(text: str, question: str, passages: Sequence[str], tally: _Tally) -> str:
+    """The sentence with those of its marks that stand, before its full stop."""
+    bare = _MARK.sub("", text).strip()
+    named = [int(number) for marks in _MARK.findall(text) for number in _NUMBER.findall(marks.replace(",", " "))]
+    if not bare or not _content(bare):
+        tally.removed += len(named)
+        return bare
+    named = list(dict.fromkeys(named))
+    known = [number for number in named if 1 <= number <= len(passages)]
+    kept = [number for number in known if support(bare, question, passages[number - 1]) >= SUPPORT_MIN]
+    tally.removed += len(named) - len(kept)
+    if not kept and (best := _attributed(bare, question, passages)):
+        kept = [best]
+        tally.added += 1
+    marks = "".join(f"[{number}]" for number in sorted(tally.number(passage) for passage in kept))
+    if not marks:
+        return bare
+    ending = _ENDING.search(bare)
+    head, end = (bare[: ending.start()], ending.group()) if ending else (bare, "")
+    return f"{head}{'' if detect(bare) == 'zh' else ' '}{marks}{end}"
+
+
+def _attributed(sentence: str, question: str, passages: Sequence[str]) -> int:
+    """The passage that the sentence is clearly from, or 0. A passage in another language can not be told to be."""
+    scores = [
+        support(sentence, question, passage) if detect(sentence) == detect(passage) else 0.0 for passage in passages
+    ]
+    best = max(range(len(scores)), key=scores.__getitem__, default=-1)
+    return best + 1 if best >= 0 and scores[best] >= ATTRIBUTE_MIN else 0
+
+
+def _content(text: str) -> set[str]:
+    """The terms that say something: of Chinese the pairs and words, and single characters only where alone."""
+    found = {term for term in terms(text) if term not in _EMPTY}
+    longer = {term for term in found if len(term) > 1 or term.isascii()}
+    return longer or found
+
+
+def _numbers(text: str) -> set[str]:
+    """Numbers as written, and their parts."""
+    found = _NUMBER.findall(re.sub(r"(?<=\d),(?=\d{3})", "", fold(text)))
+    return set(found) | {part for number in found for part in re.findall(r"\d+", number)}
+
+
+def _marks_inside(text: str) -> str:
+    """Marks that follow a full stop put before it, unless the text writes them before its sentences."""
+    return text if _LEADING_MARK.match(text) else _MARKS_AFTER_END.sub(lambda found: found[2] + found[1], text)
+
+
+def _closed(text: str) -> str:
+    spans = sentences(text)
+    if spans and not _CLOSED.search(spans[-1].of(text)):
+        spans = spans[:-1]
+    return text[: spans[-1].end] if spans else ""
+
+
+def _abstained(reason: str) -> Checked:
+    return Checked(text="", abstained=True, reason=reason)

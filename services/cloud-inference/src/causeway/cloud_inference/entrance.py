@@ -1,0 +1,154 @@
+"""Who may come in now, who is in, and what the engine was last seen to do. Holds state; `admission` decides."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from causeway.cloud_inference.admission import Gate, Load, Pace, Seen, Verdict, Wanted, decided, estimated
+from causeway.cloud_inference.engine_load import EngineLoad
+from causeway.cloud_inference.errors import EngineError, EngineGone, EngineTimeout
+from causeway.cloud_inference.metrics import Metrics
+from causeway.cloud_inference.problems import Refused
+from causeway.cloud_inference.running import Running
+from causeway.proto.cloud import CloudAsk, Refusal
+
+STARTING = "the engine has not answered yet"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """How many asks at once, how many the engine runs at once, after how many time-outs in a row it counts as down."""
+
+    requests_max: int = 16
+    slots: int = 4
+    timeouts_max: int = 5
+
+
+class Entrance:
+    """Used by one event loop only."""
+
+    def __init__(self, rules: Rules, metrics: Metrics) -> None:
+        self.rules = rules
+        self.pace = Pace()
+        self.load = EngineLoad()
+        self.down = STARTING
+        self.paused = False
+        self.timeouts_in_a_row = 0
+        self.generating = 0
+        self.refused: Counter[str] = Counter()
+        self.starved = False
+        """An ask was refused for its deadline since the pace was last measured."""
+        self.sampled_s = 0.0
+        self._metrics = metrics
+        self._running: dict[tuple[str, str], Running] = {}
+        metrics.here.set_function(lambda: float(len(self._running)))
+        metrics.timeouts.set_function(lambda: float(self.timeouts_in_a_row))
+        metrics.healthy.set_function(lambda: 0.0 if self.down else 1.0)
+        metrics.running.set_function(lambda: float(self.load.running))
+        metrics.waiting.set_function(lambda: float(self.load.waiting))
+        metrics.cache_used.set_function(lambda: self.load.kv_cache_used)
+        metrics.prompt_ms.set_function(lambda: self.pace.prompt_ms)
+        metrics.output_ms.set_function(lambda: self.pace.output_ms)
+
+    @contextmanager
+    def enter(self, site: str, ask: CloudAsk, began_s: float, prompt_tokens: int) -> Iterator[Running]:
+        """An ask, from its admission to its end; `prompt_tokens` is the least that its prompt will have.
+
+        Raises:
+            Refused: at once, when it can not be answered in time or at all.
+        """
+        running = Running(
+            site=site,
+            ask_id=ask.ask_id,
+            began_s=began_s,
+            deadline_s=began_s + ask.deadline_ms / 1_000,
+            first_token_s=began_s + min(ask.first_token_ms, ask.deadline_ms) / 1_000,
+        )
+        self.admit(running, prompt_tokens, ask.tokens_max)
+        key = (site, ask.ask_id)
+        self._running[key] = running
+        try:
+            yield running
+        finally:
+            if self._running.get(key) is running:
+                del self._running[key]
+
+    def admit(self, running: Running, prompt_tokens: int, tokens_max: int) -> None:
+        """Once more, with what is known by now.
+
+        Raises:
+            Refused.
+        """
+        now_s = asyncio.get_running_loop().time()
+        wanted = Wanted(
+            prompt_tokens=prompt_tokens,
+            tokens_max=tokens_max,
+            first_token_ms=(running.first_token_s - now_s) * 1_000,
+            left_ms=(running.deadline_s - now_s) * 1_000,
+        )
+        others = len(self._running) - (running in self._running.values())
+        verdict = self._verdict(wanted, others)
+        if verdict.refusal is not None:
+            raise self.refuse(verdict.refusal, verdict.reason)
+
+    def refuse(self, refusal: Refusal, reason: str) -> Refused:
+        """Count a refusal; raise what is returned."""
+        self.refused[refusal] += 1
+        self.starved = self.starved or refusal is Refusal.DEADLINE
+        return Refused(refusal, reason)
+
+    def cancel(self, site: str, ask_id: str) -> bool:
+        """End an ask of a site, if it is here."""
+        running = self._running.get((site, ask_id))
+        if running is not None:
+            running.cancel()
+        return running is not None
+
+    @property
+    def here(self) -> int:
+        """Asks that are being answered."""
+        return len(self._running)
+
+    def first_token_ms(self, prompt_tokens: int) -> float:
+        """What an ask of now would wait."""
+        return estimated(prompt_tokens, 0, self._load(), self.pace).first_token_ms
+
+    def seen(self, sample: Seen) -> None:
+        """A generation came to an end of its own."""
+        self.timeouts_in_a_row = 0
+        self._learn(sample)
+
+    def late(self, sample: Seen) -> None:
+        """No token came in time: the sample says how long was waited."""
+        self._learn(sample)
+        self.failed(EngineTimeout(f"no token within {sample.first_token_ms:.0f} ms"))
+
+    def failed(self, error: EngineError) -> None:
+        """A call of the engine failed."""
+        self._metrics.failures.labels(kind=error.kind).inc()
+        _log.warning("the engine failed", extra={"kind": error.kind, "reason": error.detail})
+        if isinstance(error, EngineTimeout):
+            self.timeouts_in_a_row += 1
+            if self.timeouts_in_a_row >= self.rules.timeouts_max:
+                self.down = f"{self.timeouts_in_a_row} time-outs in a row"
+        elif isinstance(error, EngineGone):
+            self.down = error.detail
+
+    def _learn(self, sample: Seen) -> None:
+        self.pace = self.pace.after(sample)
+        self.starved = False
+        self.sampled_s = asyncio.get_running_loop().time()
+
+    def _verdict(self, wanted: Wanted, others: int) -> Verdict:
+        gate = Gate(here=others, requests_max=self.rules.requests_max, paused=self.paused, down=self.down)
+        return decided(wanted, self._load(), self.pace, gate)
+
+    def _load(self) -> Load:
+        """Of what the engine said last and what this process has there now, the more."""
+        total = max(self.generating, self.load.running + self.load.waiting)
+        slots = self.rules.slots
+        return Load(running=min(total, slots), waiting=max(0, total - slots), slots=slots)

@@ -1,0 +1,64 @@
+"""Usage events on their way to USAGE: answers never wait for them, and a short absence of the stream loses none."""
+
+import asyncio
+import logging
+from collections import deque
+
+from causeway.bus import BusError
+from causeway.cloud_inference.metrics import Metrics
+from causeway.cloud_inference.ports import Publisher
+from causeway.proto import subjects
+from causeway.proto.usage import UsageRecorded
+
+RETRY_S = 1.0
+_log = logging.getLogger(__name__)
+
+
+class UsageEvents:
+    """At least once for what fits in the queue, each with its id; the oldest is dropped, and counted, beyond it."""
+
+    def __init__(self, bus: Publisher, place: str, metrics: Metrics, *, queue_max: int = 1_000) -> None:
+        self._bus = bus
+        self._subject = subjects.USAGE.at(place)
+        self._metrics = metrics
+        self._queue_max = queue_max
+        self._queue: deque[UsageRecorded] = deque()
+        self._came = asyncio.Event()
+        self._emptied = asyncio.Event()
+        self._emptied.set()
+        metrics.usage_waiting.set_function(lambda: float(len(self._queue)))
+
+    def add(self, usage: UsageRecorded) -> None:
+        """Take one; it returns at once."""
+        if len(self._queue) >= self._queue_max:
+            self._queue.popleft()
+            self._metrics.unused.inc()
+        self._queue.append(usage)
+        self._emptied.clear()
+        self._came.set()
+
+    async def run(self) -> None:
+        """Publish until cancelled."""
+        while True:
+            await self._came.wait()
+            self._came.clear()
+            while self._queue:
+                usage = self._queue[0]
+                try:
+                    await self._bus.publish(self._subject, usage, msg_id=usage.usage_id)
+                except BusError as error:
+                    _log.warning("usage waits", extra={"reason": str(error), "waiting": len(self._queue)})
+                    await asyncio.sleep(RETRY_S)
+                    continue
+                if self._queue and self._queue[0] is usage:
+                    self._queue.popleft()
+            self._emptied.set()
+
+    async def flush(self, timeout_s: float) -> int:
+        """Wait until all are published, at most so long. Returns how many are left."""
+        try:
+            await asyncio.wait_for(self._emptied.wait(), timeout_s)
+        except TimeoutError:
+            self._metrics.unused.inc(len(self._queue))
+            _log.error("usage events are lost with this process", extra={"events": len(self._queue)})
+        return len(self._queue)
