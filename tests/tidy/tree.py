@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-SERVICES = ("ingestor", "embedder", "edge-inference", "sync-delta", "cli")
+SERVICES = ("ingestor", "embedder", "edge-inference", "cloud-inference", "sync-delta", "cli")
 TEXT_SUFFIXES = {".py", ".md", ".toml", ".yaml", ".yml", ".json", ".conf", ".txt", ".sh", ".lock", ".jsonl", ".csv", ""}
 
 
