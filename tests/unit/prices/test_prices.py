@@ -30,7 +30,8 @@ def test_a_million_of_each_costs_what_the_table_says() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["gpt-4o-mini", "GPT-4o-mini", "openai/gpt-4o-mini", "gpt-4o-mini-2024-07-18", "openai/gpt-4o-mini-20240718"]
+    "name",
+    ["gpt-4o-mini", "GPT-4o-mini", "openai/gpt-4o-mini", "gpt-4o-mini-2024-07-18", "openai/gpt-4o-mini-20240718"],
 )
 def test_a_model_is_found_with_its_vendor_and_its_date(name: str) -> None:
     price = SHIPPED.of(name)

@@ -1,0 +1,230 @@
+"""Asks the cloud too what was answered here, of a small random share of answers: an estimate of local error, live.
+
+Made as `Auditing(bus, site, cloud, metrics, rule, rng, refusal=...)` on a bus that is about to start, and entered
+(`async with`); it is the scheduler's `Audits`. Never for anything but public evidence and a public question.
+
+At most once: an audit that fails is not tried again, and a stop leaves those that wait. What one costs is in USAGE
+with the purpose `audit`, from where every replica knows the day's sum, also after a restart; two replicas that reserve
+in the same moment may spend one audit more than the day allows.
+"""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from types import TracebackType
+from typing import Self
+
+from causeway.bus import Bus, BusError, Delivery, Position
+from causeway.edge_inference.aftermath_metrics import AftermathMetrics
+from causeway.edge_inference.audit_budget import AuditBudget, AuditRule, may_leave
+from causeway.edge_inference.judging import Agreement, compare
+from causeway.edge_inference.scheduling_ports import CloudClient, CloudFailed, CloudRefused
+from causeway.proto import streams, subjects
+from causeway.proto.answers import Answer, Ask, Route
+from causeway.proto.cloud import CloudAnswer, CloudAsk
+from causeway.proto.feedback import AnswerAudited
+from causeway.proto.usage import UsageRecorded
+
+PURPOSE = "audit"
+QUEUE_MAX = 16
+QUIET_WAIT_S = 30.0
+DEADLINE_MS = 60_000
+READ_MAX = 20_000
+_QUIET_POLL_S = 0.1
+_log = logging.getLogger(__name__)
+
+
+def wall_clock_ms() -> int:
+    """Unix milliseconds."""
+    return int(time.time() * 1000)
+
+
+def nothing_refuses() -> str:
+    """See `Auditing`."""
+    return ""
+
+
+def never_busy() -> bool:
+    """See `Auditing`."""
+    return False
+
+
+class Auditing:
+    """One audit at a time, with a deadline so long that the hub may serve others first, and none while asks are under
+    way (`busy`, waited for at most QUIET_WAIT_S). `refusal` says by a code why the cloud may not be asked now (breaker,
+    budget), or is empty."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        site: str,
+        cloud: CloudClient,
+        metrics: AftermathMetrics,
+        rule: AuditRule,
+        rng: random.Random,
+        *,
+        refusal: Callable[[], str] = nothing_refuses,
+        busy: Callable[[], bool] = never_busy,
+        clock_ms: Callable[[], int] = wall_clock_ms,
+    ) -> None:
+        self._bus = bus
+        self._site = site
+        self._cloud = cloud
+        self._metrics = metrics
+        self._rule = rule
+        self._rng = rng
+        self._refusal = refusal
+        self._busy = busy
+        self._clock_ms = clock_ms
+        self.budget = AuditBudget(rule)
+        self._queue: asyncio.Queue[tuple[Ask, Answer]] = asyncio.Queue(QUEUE_MAX)
+        self._worker: asyncio.Task[None] | None = None
+        self._position: Position | None = None
+        self.follower = bus.follow(
+            streams.USAGE.name,
+            [subjects.USAGE.at(site)],
+            self._where,
+            self._on_usage,
+            message_types=subjects.USAGE.carries,
+            on_reset=self._reset,
+        )
+
+    async def __aenter__(self) -> Self:
+        self._worker = asyncio.create_task(self._work(), name="audits")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        if self._worker is not None:
+            self._worker.cancel()
+            await asyncio.gather(self._worker, return_exceptions=True)
+
+    async def consider(self, ask: Ask, answer: Answer) -> None:
+        """Draw; if it is drawn and may leave and there is money for it, queue it. Returns at once."""
+        if not may_leave(ask, answer) or self._rng.random() >= self._rule.share:
+            return
+        if not self.follower.caught_up.is_set():
+            # What was spent today is not known yet.
+            self._metrics.audits_refused.labels(reason="starting").inc()
+        elif not self.budget.reserve(answer.answer_id, self._clock_ms()):
+            self._metrics.audits_refused.labels(reason="budget").inc()
+        elif self._queue.full():
+            self.budget.refund(answer.answer_id)
+            self._metrics.audits_refused.labels(reason="queue_full").inc()
+        else:
+            self._queue.put_nowait((ask, answer))
+
+    async def _work(self) -> None:
+        while True:
+            ask, answer = await self._queue.get()
+            try:
+                await self._audit(ask, answer)
+            except (BusError, TimeoutError) as error:
+                self._metrics.audits.labels(kb=answer.kb, outcome="not_published").inc()
+                _log.warning("an audit is lost", extra={"reason": type(error).__name__})
+            finally:
+                self._queue.task_done()
+
+    async def _audit(self, ask: Ask, answer: Answer) -> None:
+        await self._quiet()
+        if refusal := self._refusal():
+            self.budget.refund(answer.answer_id)
+            self._metrics.audits_refused.labels(reason=refusal).inc()
+            return
+        began_ms = self._clock_ms()
+        try:
+            said = await self._ask(ask, answer)
+        except CloudRefused as error:
+            self.budget.refund(answer.answer_id)
+            self._metrics.audits.labels(kb=answer.kb, outcome=f"refused_{error.code}").inc()
+            return
+        except CloudFailed as error:
+            # Tokens may have been made all the same: the day bears the most that it can have cost.
+            self.budget.settle(answer.answer_id, began_ms, self._rule.usd_each_max)
+            self._metrics.audits.labels(kb=answer.kb, outcome=f"failed_{error.code}").inc()
+            return
+        self.budget.settle(answer.answer_id, began_ms, said.cost_usd)
+        await self._record(ask, answer, said, began_ms)
+
+    async def _ask(self, ask: Ask, answer: Answer) -> CloudAnswer:
+        request = CloudAsk(
+            ask_id=f"{PURPOSE}-{answer.answer_id}",
+            kb=ask.kb,
+            question=ask.question,
+            language=answer.language,
+            deadline_ms=DEADLINE_MS,
+            first_token_ms=DEADLINE_MS,
+            passages_max=ask.passages_max,
+            tenant=ask.tenant,
+        )
+        final: CloudAnswer | None = None
+        async with aclosing(self._cloud.ask(request)) as parts:
+            async for part in parts:
+                final = part.answer or final
+        if final is None:
+            raise CloudFailed(CloudFailed.BROKEN, "no final part")
+        return final
+
+    async def _record(self, ask: Ask, answer: Answer, said: CloudAnswer, began_ms: int) -> None:
+        usage = UsageRecorded(
+            usage_id=f"{answer.answer_id}:{PURPOSE}",
+            site=self._site,
+            kb=answer.kb,
+            answer_id=answer.answer_id,
+            service="edge-inference",
+            purpose=PURPOSE,
+            route=Route.CLOUD,
+            model=said.model,
+            prompt_tokens=said.prompt_tokens,
+            completion_tokens=said.completion_tokens,
+            cached_tokens=said.cached_tokens,
+            duration_ms=float(max(0, self._clock_ms() - began_ms)),
+            watt_hours=said.watt_hours,
+            cost_usd=said.cost_usd,
+            tenant=ask.tenant,
+            at_unix_ms=began_ms,
+        )
+        await self._bus.publish(subjects.USAGE.at(self._site), usage, msg_id=usage.usage_id)
+        found = compare(answer.text, "" if said.abstained else said.text)
+        self._metrics.audits.labels(kb=answer.kb, outcome=found.agreement).inc()
+        if found.agreement is Agreement.UNDECIDED:
+            return
+        audited = AnswerAudited(
+            answer_id=answer.answer_id,
+            kb=answer.kb,
+            language=answer.language,
+            confidence=answer.confidence,
+            features=answer.features,
+            agrees=found.agreement is Agreement.AGREES,
+            cloud_text=said.text,
+            cost_usd=said.cost_usd,
+            at_unix_ms=self._clock_ms(),
+        )
+        await self._bus.publish(subjects.AUDITED.at(self._site, answer.kb), audited, msg_id=answer.answer_id)
+
+    async def _quiet(self) -> None:
+        deadline = time.monotonic() + QUIET_WAIT_S
+        while self._busy() and time.monotonic() < deadline:  # noqa: ASYNC110  # Asks come and go without an event.
+            await asyncio.sleep(_QUIET_POLL_S)
+
+    async def _where(self) -> Position:
+        if self._position is None:
+            last = await self._bus.last_seq(streams.USAGE.name)
+            self._position = Position(seq=max(0, last - READ_MAX))
+        return self._position
+
+    async def _reset(self, position: Position) -> None:
+        self._position = position
+
+    async def _on_usage(self, deliveries: Sequence[Delivery]) -> None:
+        for each in deliveries:
+            usage = each.message
+            if isinstance(usage, UsageRecorded) and usage.purpose == PURPOSE:
+                self.budget.settle(usage.answer_id, usage.at_unix_ms, usage.cost_usd)
+        self._metrics.audit_usd.set(self.budget.spent_usd)
+        created = self.follower.position.stream_created
+        self._position = Position(seq=deliveries[-1].stream_seq, stream_created=created)
