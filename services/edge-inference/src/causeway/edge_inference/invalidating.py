@@ -77,7 +77,9 @@ class Invalidating:
         self._metrics = metrics
         self._on_changed = tuple(on_changed)
         self._clock_ms = clock_ms
-        self.standings = standings or Standings(documents_max=STANDINGS_MAX, chunks_max=STANDING_CHUNKS_MAX)
+        # An empty one is false.
+        limits = Standings(documents_max=STANDINGS_MAX, chunks_max=STANDING_CHUNKS_MAX)
+        self.standings = limits if standings is None else standings
         self._told = Told(TOLD_MAX)
         self._told_seq: dict[str, int] = {}
         self._told_position = Position()
@@ -210,6 +212,10 @@ class Invalidating:
                 expected_last_subject_seq=self._told_seq.get(answer.kb, 0),
             )
         except WrongLastSequence:
+            await self._read_told(answer.kb, subject)
+            return False
+        if ack.duplicate:
+            # Another replica has told the same, perhaps after more that has not been read here.
             await self._read_told(answer.kb, subject)
             return False
         self._remember(message, ack.seq)
