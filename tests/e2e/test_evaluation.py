@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.site import SiteUnderTest
+from tests.support.site import SiteUnderTest, run_causeway
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(300)]
 
@@ -73,3 +73,18 @@ def test_parsing_is_measured_on_the_text_that_became_knowledge(site: SiteUnderTe
     numbers = site.run_json("eval", "parse", "--data", str(folder))
     assert (numbers["documents"], numbers["complete"], numbers["phrase_recall"]) == (2, 1, 0.75)
     assert (numbers["failed"], numbers["failed_with_needs"], numbers["crashes"]) == (0, 1, 0)
+
+
+def test_routing_is_measured_on_any_folder_of_its_form(tmp_path: Path) -> None:
+    rows = [{"prompt": f"What is {n} times {n + 1}?", "weak": n % 2, "strong": 1} for n in range(30)] + [
+        {"prompt": f"In which town was painter number {n} born?", "weak": 1, "strong": 1} for n in range(30)
+    ]
+    lines(tmp_path / "small.jsonl", rows)
+    shipped = json.loads(run_causeway("eval", "routing", "--data", str(tmp_path), "--resamples", "50", "--json"))
+    assert shipped["sets"]["small"]["seen_in_fit"] == 0
+    assert shipped["fit_is"]["on"] == {"gsm8k_weak_strong": 772, "mmlu_weak_strong": 2_681}
+    crossed = json.loads(
+        run_causeway("eval", "routing", "--data", str(tmp_path), "--fit", "cross", "--folds", "5", "--json")
+    )
+    # Half of the sums are beyond the weak model and none of the towns: a router can see which is which.
+    assert crossed["sets"]["small"]["router"]["apgr"] > 0.6
