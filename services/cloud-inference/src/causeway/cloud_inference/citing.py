@@ -4,7 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from causeway.language import detect, fold, sentences, terms
+from causeway.cloud_inference.numerals import numbers
+from causeway.language import detect, sentences, terms
 
 # Of the terms that a sentence adds to the question, so many must be in the passage that it cites.
 SUPPORT_MIN = 0.5
@@ -15,7 +16,7 @@ _MARK = re.compile(rf"\s*[\[【［]{_NUMBERS}[\]】］]", re.IGNORECASE)
 _MARKS_AFTER_END = re.compile(rf"([。！？!?；.]+[”’』」）)\"']*)((?:\s*[\[【［]{_NUMBERS}[\]】］])+)", re.IGNORECASE)
 _LEADING_MARK = re.compile(rf"^\s*[\[【［]{_NUMBERS}[\]】］]", re.IGNORECASE)
 _ENDING = re.compile(r"[。！？!?；.…]+[”’』」）)\"']*$")
-_NUMBER = re.compile(r"\d+(?:[.,:/]\d+)*")
+_NUMBER = re.compile(r"\d+")
 _CLOSED = re.compile(r"[。！？!?….][”’』」）)\"']*\s*$")
 _ABSTAINS = re.compile(
     r"(?:passages?|context|documents?|text|information)\b.{0,40}"
@@ -95,7 +96,7 @@ def support(sentence: str, question: str, passage: str) -> float:
 
     A sentence that adds nothing is measured whole. Where the languages differ only numbers can be told: 1 or 0.
     """
-    if not _numbers(sentence) <= _numbers(passage) | _numbers(question):
+    if not numbers(sentence) <= numbers(passage, words=True) | numbers(question, words=True):
         return 0.0
     languages = {detect(sentence), detect(passage)} - {"und"}
     if len(languages) > 1:
@@ -141,12 +142,6 @@ def _content(text: str) -> set[str]:
     found = {term for term in terms(text) if term not in _EMPTY}
     longer = {term for term in found if len(term) > 1 or term.isascii()}
     return longer or found
-
-
-def _numbers(text: str) -> set[str]:
-    """Numbers as written, and their parts."""
-    found = _NUMBER.findall(re.sub(r"(?<=\d),(?=\d{3})", "", fold(text)))
-    return set(found) | {part for number in found for part in re.findall(r"\d+", number)}
 
 
 def _marks_inside(text: str) -> str:

@@ -9,6 +9,7 @@ from causeway.cloud_inference.errors import EngineBusy, EngineGarbage, EngineGon
 
 DONE = "[DONE]"
 _DETAIL_CHARS_MAX = 200
+_BUSY = 503
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +62,7 @@ class _Usage(msgspec.Struct):
 class _Chunk(msgspec.Struct):
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
-    error: msgspec.Raw | None = None
+    error: dict[str, Any] | str | None = None
 
 
 _decoder = msgspec.json.Decoder(_Chunk)
@@ -91,7 +92,7 @@ def piece(data: str) -> Piece:
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeError) as error:
         raise EngineGarbage(f"an event that is not a completion ({error})") from error
     if chunk.error is not None:
-        raise _told(bytes(chunk.error))
+        raise _told(chunk.error)
     if chunk.choices is None and chunk.usage is None:
         raise EngineGarbage("an event with neither choices nor usage")
     choice = (chunk.choices or [_Choice()])[0]
@@ -107,6 +108,7 @@ def _usage(usage: _Usage | None) -> Usage | None:
     )
 
 
-def _told(error: bytes) -> EngineBusy | EngineGone:
-    text = error.decode("utf-8", "replace")[:_DETAIL_CHARS_MAX]
-    return EngineBusy(text) if '"code":503' in text.replace(" ", "") else EngineGone(f"it broke off: {text}")
+def _told(error: dict[str, Any] | str) -> EngineBusy | EngineGone:
+    code = error.get("code") if isinstance(error, dict) else None
+    text = str(error.get("message", error) if isinstance(error, dict) else error)[:_DETAIL_CHARS_MAX]
+    return EngineBusy(text) if code == _BUSY else EngineGone(f"it broke off: {text}")
