@@ -59,10 +59,11 @@ def test_a_second_verdict_is_never_counted_and_rejects_only_what_was_right_befor
     assert rule(said(now), answer(), before) == Ruling(ignored=Ignored.REPEATED, rejects=rejects)
 
 
-@pytest.mark.parametrize("route", [Route.CLOUD, Route.CACHE, Route.FALLBACK])
+@pytest.mark.parametrize("route", [Route.CLOUD, Route.CACHE])
 def test_only_local_answers_are_examples_of_the_local_confidence(route: Route) -> None:
     assert rule(said(Verdict.WRONG), answer(route=route), None) == Ruling(rejects=True)
     assert rule(said(Verdict.WRONG), answer(abstained=True), None) == Ruling(rejects=True)
+    assert rule(said(Verdict.RIGHT), answer(route=Route.FALLBACK), None) == Ruling(example=True)
 
 
 def test_the_first_verdict_of_each_asker_is_remembered_up_to_a_limit() -> None:

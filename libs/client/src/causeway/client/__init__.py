@@ -15,11 +15,15 @@ from causeway.client.client import Client
 from causeway.client.waiting import NotSearchableInTime
 from causeway.proto.answers import Answer, AnswerPart, Citation, PartKind, SearchMode, SearchResult
 from causeway.proto.documents import DocumentStatus, Residency, State
+from causeway.proto.feedback import AnswerGiven, AnswerInvalidated, Change, Verdict
 
 __all__ = [
     "Answer",
+    "AnswerGiven",
+    "AnswerInvalidated",
     "AnswerPart",
     "BusError",
+    "Change",
     "Citation",
     "Client",
     "DocumentStatus",
@@ -37,4 +41,5 @@ __all__ = [
     "State",
     "StreamFull",
     "StreamMissing",
+    "Verdict",
 ]

@@ -14,10 +14,11 @@ from typing import Any, Self
 from uuid import uuid4
 
 from causeway.bus import Bus, BusSettings, Delivery, Following, NotConnected, ObjectTooLarge, Position
+from causeway.client.given_answers import GivenAnswers
 from causeway.client.publication import describe, fits_inline, message_id, object_name, with_body
 from causeway.client.waiting import NotSearchableInTime, progress
 from causeway.proto import encode, streams, subjects
-from causeway.proto.answers import Answer, AnswerPart, Ask, Search, SearchMode, SearchResult
+from causeway.proto.answers import DEADLINE_MS_MAX, Answer, AnswerPart, Ask, Search, SearchMode, SearchResult
 from causeway.proto.documents import (
     DOCUMENT_BYTES_MAX,
     Document,
@@ -34,7 +35,7 @@ PART_WAIT_S = 30.0
 STATUS_QUEUE_MAX = 10_000
 
 
-class Client:
+class Client(GivenAnswers):
     """`async with Client.at("nats://127.0.0.1:4222", site="branch-7") as client`."""
 
     def __init__(self, settings: BusSettings, *, connect_timeout_s: float = CONNECT_TIMEOUT_S) -> None:
@@ -45,11 +46,6 @@ class Client:
     def at(cls, url: str, *, site: str, service: str = "client", **settings: Any) -> Self:
         """A client of the site at `url`; further settings are those of BusSettings (user, password_file, ca_file)."""
         return cls(BusSettings(url=url, site=site, service=service, **settings))
-
-    @property
-    def site(self) -> str:
-        """The site's name."""
-        return self.bus.settings.site
 
     async def start(self) -> None:
         """Connect.
@@ -149,14 +145,31 @@ class Client:
         generate: bool = True,
         passages_max: int = 5,
         asker: str = "",
+        tenant: str = "",
+        cloud: bool = True,
+        cache: bool = True,
+        residency: Residency = Residency.PUBLIC,
         timeout_s: float = 60.0,
     ) -> Answer:
-        """One answer with its citations; `abstained` when the knowledge base does not support one.
+        """One answer with its citations; `abstained` when the knowledge base does not support one. Without `cloud` the
+        hub is not asked, without `cache` no earlier answer is given; a question that is not public stays at the site.
 
         Raises:
             NoResponders, RequestTimeout, ProblemReply, BadNameError.
         """
-        ask = _ask(kb, question, language, generate, passages_max, asker, timeout_s, stream=False)
+        ask = Ask(
+            kb=kb,
+            question=question,
+            language=language,
+            generate=generate,
+            deadline_ms=_deadline_ms(timeout_s),
+            asker=asker,
+            tenant=tenant,
+            cloud=cloud,
+            cache=cache,
+            residency=residency,
+            passages_max=passages_max,
+        )
         return await self.bus.request(subjects.ASK.at(self.site, subjects.checked_kb(kb)), ask, Answer, timeout_s)
 
     async def ask_stream(
@@ -168,12 +181,29 @@ class Client:
         generate: bool = True,
         passages_max: int = 5,
         asker: str = "",
+        tenant: str = "",
+        cloud: bool = True,
+        cache: bool = True,
+        residency: Residency = Residency.PUBLIC,
         timeout_s: float = 60.0,
         part_wait_s: float = PART_WAIT_S,
     ) -> AsyncGenerator[AnswerPart, None]:
         """The parts of an answer: the instant one, pieces of generated text, the final one. At most `part_wait_s`
-        between two, at most `timeout_s` in all; raises as `ask` does."""
-        ask = _ask(kb, question, language, generate, passages_max, asker, timeout_s, stream=True)
+        between two, at most `timeout_s` in all; otherwise as `ask`."""
+        ask = Ask(
+            kb=kb,
+            question=question,
+            language=language,
+            stream=True,
+            generate=generate,
+            deadline_ms=_deadline_ms(timeout_s),
+            asker=asker,
+            tenant=tenant,
+            cloud=cloud,
+            cache=cache,
+            residency=residency,
+            passages_max=passages_max,
+        )
         subject = subjects.ASK.at(self.site, subjects.checked_kb(kb))
         wait_s = min(part_wait_s, timeout_s)
         parts = self.bus.request_stream(subject, ask, AnswerPart, wait_s=wait_s, total_s=timeout_s)
@@ -284,24 +314,5 @@ def _measure(body: bytes | Path) -> tuple[int, str]:
         return file.tell(), digest.hexdigest()
 
 
-def _ask(
-    kb: str,
-    question: str,
-    language: str,
-    generate: bool,
-    passages_max: int,
-    asker: str,
-    timeout_s: float,
-    *,
-    stream: bool,
-) -> Ask:
-    return Ask(
-        kb=kb,
-        question=question,
-        language=language,
-        stream=stream,
-        generate=generate,
-        deadline_ms=max(1, min(120_000, int(timeout_s * 1000))),
-        asker=asker,
-        passages_max=passages_max,
-    )
+def _deadline_ms(timeout_s: float) -> int:
+    return max(1, min(DEADLINE_MS_MAX, int(timeout_s * 1000)))

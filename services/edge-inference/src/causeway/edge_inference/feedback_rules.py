@@ -14,6 +14,9 @@ from causeway.edge_inference.answer_index import Followed
 from causeway.proto.answers import Route
 from causeway.proto.feedback import Feedback, Verdict
 
+# A fallback is the local answer too, given for want of the cloud.
+LOCAL = (Route.EDGE, Route.FALLBACK)
+
 
 class Ignored(enum.StrEnum):
     """Why a verdict is not counted. `unknown_answer` is not kept any more, was never given, or is still to come."""
@@ -56,7 +59,7 @@ def rule(feedback: Feedback, answer: Followed | None, before: Verdict | None) ->
     wrong = feedback.verdict is not Verdict.RIGHT
     if before is not None:
         return Ruling(ignored=Ignored.REPEATED, rejects=wrong and before is Verdict.RIGHT)
-    return Ruling(rejects=wrong, example=answer.route is Route.EDGE and not answer.abstained)
+    return Ruling(rejects=wrong, example=answer.route in LOCAL and not answer.abstained)
 
 
 class Verdicts:
