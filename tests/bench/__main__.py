@@ -22,6 +22,7 @@ from causeway.proto.documents import Document, DocumentStatus, Residency, State
 from tests.bench import corpus as corpora
 from tests.bench import floors
 from tests.bench.link import add_options, plan_of, run_link
+from tests.bench.routing import CALLS, bench_routing
 from tests.bench.table import FLOOR_RATIO_WORTH_A_PROFILE, Report, Row, percentile
 from tests.support.site import SiteUnderTest, running_site
 from tests.support.waiting import until_async
@@ -269,7 +270,10 @@ def main() -> None:
     console = Console(stderr=options.json)
     encoder = Encoder.load(embedding_folder(MODEL), threads=1)
     sizes = [int(size) for size in options.sizes.split(",")]
+    console.print("routing decisions")
+    decisions = bench_routing(CALLS)
     report = asyncio.run(run_site(sizes, options.asks, options.documents, encoder, console))
+    report.extend(decisions)
     asyncio.run(run_link(plan_of(options), report, console, encoder.encode_passages))
     if options.json:
         print(json.dumps(report.as_dict(), ensure_ascii=False, indent=1))
