@@ -12,6 +12,7 @@ PURE_NAMES = {
     "budget",
     "chunking",
     "digests",
+    "drift",
     "findings",
     "fusion",
     "identity",
@@ -29,7 +30,7 @@ PURE_NAMES = {
     "versions",
     "window",
 }
-PURE_LIBS = {"breaker", "language", "merge", "prices", "reconciliation", "retrieval"}
+PURE_LIBS = {"breaker", "calibration", "language", "merge", "prices", "reconciliation", "retrieval"}
 IMPURE = {
     "aiohttp",
     "asyncio",

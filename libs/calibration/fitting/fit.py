@@ -111,7 +111,9 @@ def main() -> None:
     if not kept.exists():
         vectors = VectorCache(Encoder.load(chosen.model, "int8", threads=2), chosen.cache / "vectors.npz")
         every = [
-            one for corpus in corpora(chosen.data) for seed in SEEDS
+            one
+            for corpus in corpora(chosen.data)
+            for seed in SEEDS
             for one in answers(corpus, vectors, shipped_fusion(), seed)
         ]
         vectors.save()

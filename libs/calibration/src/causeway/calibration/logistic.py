@@ -32,7 +32,13 @@ def scale_of(rows: Matrix) -> Scale:
 
 
 def fit(
-    scaled: Matrix, labels: Matrix, *, towards: Matrix, strength: float, bias_strength: float, shares: Matrix | None = None
+    scaled: Matrix,
+    labels: Matrix,
+    *,
+    towards: Matrix,
+    strength: float,
+    bias_strength: float,
+    shares: Matrix | None = None,
 ) -> Matrix:
     """Return the weights (the bias last) that maximise the likelihood less the squared distance to `towards`.
 

@@ -1,8 +1,8 @@
 """The lowest threshold above which answers keep a promised precision, with confidence.
 
-Candidates are shares of the answers, fixed before any label is seen, and tested from strict to lax until the first that
-fails: fixed sequence testing with several starts, each with a part of delta (Angelopoulos et al., 2021, Learn then Test;
-Bauer, 1991). So the chance that a threshold breaks its promise is at most delta however many were tried.
+Candidates are shares of the answers, fixed before any label is seen, and tested from strict to lax until the first
+that fails: fixed sequence testing with several starts, each with a part of delta (Angelopoulos et al., 2021, Learn then
+Test; Bauer, 1991). So the chance that a threshold breaks its promise is at most delta however many were tried.
 """
 
 from collections.abc import Hashable, Sequence
@@ -23,7 +23,7 @@ STARTS = ((0.5, 0.9), (0.1, 0.1))
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A threshold that keeps `promise`: `bound` is the lower bound of the precision above it, the rest is what was seen.
+    """A threshold that keeps `promise`: `bound` is the lower bound of the precision above it, the rest what was seen.
 
     `threshold` is None where no threshold keeps it; then nothing else is known. `effective` is in independent labels.
     """
@@ -36,9 +36,7 @@ class Kept:
     effective: float = 0.0
 
 
-def threshold_for(
-    promise: float, said: Vector, right: Vector, clusters: Sequence[Hashable], delta: float
-) -> Kept:
+def threshold_for(promise: float, said: Vector, right: Vector, clusters: Sequence[Hashable], delta: float) -> Kept:
     """Return the lowest threshold found for `promise`; `delta` is the chance that it is too low.
 
     `said` must come from models that did not see these labels.
@@ -69,9 +67,7 @@ def _sequence(
     return best
 
 
-def _tried(
-    promise: float, at: float, said: Vector, right: Vector, clusters: Sequence[Hashable], delta: float
-) -> Kept:
+def _tried(promise: float, at: float, said: Vector, right: Vector, clusters: Sequence[Hashable], delta: float) -> Kept:
     above = np.flatnonzero(said >= at)
     names = [clusters[place] for place in above]
     labels = right[above]

@@ -130,7 +130,7 @@ class Drift:
 
 
 def supported(answers: Sequence[Judged], promise: float) -> float:
-    """Return the lowest probability above which these answers keep the promise with confidence; CLOSED where none does."""
+    """Return the lowest probability above which these answers keep the promise with confidence, or CLOSED."""
     ordered = sorted(answers, key=lambda one: -one.probability)
     found, right = CLOSED, 0
     for count, one in enumerate(ordered, start=1):
