@@ -22,7 +22,15 @@ from causeway.cli.site_config import (
 )
 from causeway.cli.site_folder import SiteFolder
 
-PROGRAMS = ("nats-server", "causeway-milvus", "ingestor", "embedder", "edge-inference", "sync-delta")
+PROGRAMS = (
+    "nats-server",
+    "causeway-milvus",
+    "ingestor",
+    "embedder",
+    "edge-inference",
+    "cloud-inference",
+    "sync-delta",
+)
 AROUND = Surroundings(
     commands={name: f"/bin/{name}" for name in PROGRAMS},
     environ={"PATH": "/bin", "CAUSEWAY_NATS_URL": "nats://elsewhere", "EMBEDDER_TYPO": "1", "CAUSEWAY_MODELS": "/m"},

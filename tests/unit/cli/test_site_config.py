@@ -34,7 +34,7 @@ def test_no_site_can_have_the_name_of_the_hub() -> None:
 
 
 def test_a_store_that_is_smaller_than_what_the_streams_reserve_is_refused() -> None:
-    assert refusal("limits: {store_gb: 75}").mend == "limits.store_gb takes a whole number from 76 to 100000."
+    assert refusal("limits: {store_gb: 78}").mend == "limits.store_gb takes a whole number from 79 to 100000."
 
 
 def test_there_is_one_sync_delta() -> None:

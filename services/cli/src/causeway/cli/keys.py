@@ -45,6 +45,11 @@ class SiteKeys:
         """What sync-delta shows for the account that the link is bound to."""
         return self.folder / "link.password"
 
+    @property
+    def engine(self) -> Path:
+        """What a hub's cloud-inference shows to the hub's own engine."""
+        return self.folder / "engine.key"
+
     def all(self) -> tuple[Path, ...]:
         """Every file."""
         return (*self.lasting(), *self.passwords())

@@ -15,6 +15,9 @@ from causeway.bus import Bus, BusSettings, ProblemReply, RequestFailed
 from causeway.cli.admission import admit
 from causeway.cli.commands_found import find_commands
 from causeway.cli.declaring import bus_settings, declare_account
+from causeway.cli.engine_config import engine_note
+from causeway.cli.engine_place import find_engine, own_key
+from causeway.cli.engine_watch import engine_started
 from causeway.cli.errors import SiteFolderError, StartFailedError
 from causeway.cli.http_get import http_get
 from causeway.cli.hub_folder import read_hub
@@ -26,6 +29,7 @@ from causeway.cli.process_spec import (
     Surroundings,
     base_specs,
     commands_needed,
+    engine_spec,
     processes_count,
     service_specs,
     site_url,
@@ -106,10 +110,12 @@ async def running_place(
         supervisor = Supervisor(
             folder, lambda: RestartPolicy(supervision.crashes_max, float(supervision.window_s)), watcher
         )
+        engine = engine_spec(ready.config, ready.around)
         try:
-            record = await _start(ready, folder, supervisor)
-            async with _changing(ready, folder, supervisor):
-                yield RunningPlace(record=record, folder=folder, supervisor=supervisor, note=ready.note)
+            async with engine_started(supervisor, engine, float(ready.config.engine.start_timeout_s)):
+                record = await _start(ready, folder, supervisor)
+                async with _changing(ready, folder, supervisor):
+                    yield RunningPlace(record=record, folder=folder, supervisor=supervisor, note=ready.note)
         finally:
             with suppress(asyncio.CancelledError):
                 await asyncio.shield(supervisor.stop(float(supervision.stop_timeout_s)))
@@ -121,11 +127,12 @@ def _prepare(config: SiteConfig, folder: SiteFolder, keys_made: KeysMade, start:
     # Raises what is missing and how to get it, before anything is started.
     embedding_folder(config.model.name)
     keys = SiteKeys(Path(config.security.keys).expanduser() if config.security.keys else folder.keys)
+    engine = find_engine(config.engine, keys)
     config, linkage = _linkage(config, folder, keys, start)
     commands = find_commands(commands_needed(config, linkage.linked))
     known = folder.identity()
     streams_there = holds_streams(folder.jetstream)
-    needed = (*keys.lasting(), *linkage.passwords.values())
+    needed = (*keys.lasting(), *linkage.passwords.values(), *((keys.engine,) if config.engine.own else ()))
     made = make_missing(keys, initialised=known is not None or streams_there, needed=needed)
     keys_made(keys, made)
     secrets = _secrets(config, keys, linkage, start)
@@ -137,7 +144,8 @@ def _prepare(config: SiteConfig, folder: SiteFolder, keys_made: KeysMade, start:
     if start.join is not None:
         keep_join_file(start.join, folder)
     check_free("0.0.0.0", linkage.doors, config.role)  # noqa: S104 - where sites come in.
-    ports, metrics_ports = choose_ports(config.ports, processes_count(config, linkage.linked), config.role)
+    count = processes_count(config, linkage.linked)
+    ports, metrics_ports = choose_ports(config.ports, count, config.role, engine=config.engine.own)
     folder.prepare()
     if start.previous_key is not None:
         forget_consumers(folder.jetstream)
@@ -149,11 +157,12 @@ def _prepare(config: SiteConfig, folder: SiteFolder, keys_made: KeysMade, start:
         vault=vault_of(_vaults(config, folder), space.generation),
         secrets=secrets,
         linked=linkage.linked,
+        engine=replace(engine, key=own_key(engine)) if config.engine.own else engine,
     )
     return _Preparation(
         config=replace(config, ports=ports),
         space=space,
-        note=note,
+        note="\n".join(line for line in (note, engine_note(config.engine) if config.role is Role.HUB else "") if line),
         around=around,
         linkage=linkage,
         identity=wanted,

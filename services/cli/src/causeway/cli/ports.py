@@ -22,13 +22,16 @@ def check_free(host: str, ports: Mapping[str, int], role: Role) -> None:
         _hold(host, port, key, role).close()
 
 
-def choose_ports(wanted: PortsConfig, metrics_count: int, role: Role = Role.SITE) -> tuple[PortsConfig, list[int]]:
-    """The ports with every 0 replaced by a free one, and one metrics port for each process.
+def choose_ports(
+    wanted: PortsConfig, metrics_count: int, role: Role = Role.SITE, *, engine: bool = False
+) -> tuple[PortsConfig, list[int]]:
+    """The ports with every 0 replaced by a free one, and one metrics port for each process. `engine`: the hub runs one.
 
     Raises:
         UserError: a port that was asked for is taken, or the address is not this machine's.
     """
     named = {"nats": wanted.host, "monitor": _LOOPBACK} | ({"milvus": _LOOPBACK} if role is Role.HUB else {})
+    named |= {"engine": _LOOPBACK} if engine else {}
     held: list[socket.socket] = []
     try:
         for key, host in named.items():

@@ -4,15 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from causeway.cli.engine_command import Engine, cloud_settings, engine_argv, engine_environment
 from causeway.cli.keys import SiteKeys
-from causeway.cli.site_config import SERVICES, SYNC, Role, SiteConfig
+from causeway.cli.site_config import CLOUD, SERVICES, SYNC, Role, SiteConfig
 from causeway.cli.site_folder import SiteFolder
 from causeway.topology import names
 
 NATS = "nats-server"
 MILVUS = "causeway-milvus"
+ENGINE = "engine"
 LOOPBACK = "127.0.0.1"
-_OWN_PREFIXES = ("CAUSEWAY_", "INGESTOR_", "EMBEDDER_", "EDGE_INFERENCE_", "SYNC_DELTA_")
+_OWN_PREFIXES = ("CAUSEWAY_", "INGESTOR_", "EMBEDDER_", "EDGE_INFERENCE_", "SYNC_DELTA_", "CLOUD_INFERENCE_")
 _PASSED_ON = ("CAUSEWAY_MODELS", "CAUSEWAY_MODELS_REGISTRY")
 # Nothing may be fetched behind the operator's back: an edge site works without a network.
 _OFFLINE = {
@@ -40,7 +42,7 @@ class ProcessSpec:
 @dataclass(frozen=True, kw_only=True)
 class Surroundings:
     """What the plan needs to know of the machine. `secrets` are nats-server's, by variable; `linked` says that there is
-    another side of a link, now or as soon as a site joins."""
+    another side of a link, now or as soon as a site joins; `engine` is a hub's."""
 
     commands: Mapping[str, str]
     environ: Mapping[str, str]
@@ -49,11 +51,18 @@ class Surroundings:
     vault: Path
     secrets: Mapping[str, str] = field(repr=False)
     linked: bool = False
+    engine: Engine = field(default_factory=Engine)
 
 
 def commands_needed(config: SiteConfig, linked: bool) -> tuple[str, ...]:
-    """The programs that the processes run."""
-    return (NATS, *((MILVUS,) if _own_milvus(config) else ()), *SERVICES, *((SYNC,) if linked else ()))
+    """The programs that the processes run; an engine's own is found with the engine."""
+    services = (*replicated(config), *((SYNC,) if linked else ()))
+    return (NATS, *((MILVUS,) if _own_milvus(config) else ()), *services)
+
+
+def replicated(config: SiteConfig) -> tuple[str, ...]:
+    """The services of which a place may run several."""
+    return (*SERVICES, CLOUD) if config.role is Role.HUB else SERVICES
 
 
 def base_specs(config: SiteConfig, around: Surroundings) -> list[ProcessSpec]:
@@ -64,9 +73,24 @@ def base_specs(config: SiteConfig, around: Surroundings) -> list[ProcessSpec]:
     return specs
 
 
+def engine_spec(config: SiteConfig, around: Surroundings) -> ProcessSpec | None:
+    """The engine of a hub that runs its own. It loads for minutes: nothing waits for it."""
+    if not config.engine.own:
+        return None
+    port = config.ports.engine
+    return ProcessSpec(
+        name=ENGINE,
+        argv=engine_argv(around.engine, port),
+        env=_inherited(around.environ) | _OFFLINE | engine_environment(around.engine),
+        ready_url=f"http://{LOOPBACK}:{port}/health",
+        # Stopped after cloud-inference, which lets what it asked for come to its end.
+        base=True,
+    )
+
+
 def service_specs(config: SiteConfig, around: Surroundings, metrics_ports: list[int]) -> list[ProcessSpec]:
     """The services in the order of their start. `metrics_ports` has one port for each process."""
-    places = [(service, index) for service in SERVICES for index in range(config.services[service].replicas)]
+    places = [(service, index) for service in replicated(config) for index in range(config.services[service].replicas)]
     if around.linked:
         places.append((SYNC, 0))
     return [
@@ -77,7 +101,7 @@ def service_specs(config: SiteConfig, around: Surroundings, metrics_ports: list[
 
 def processes_count(config: SiteConfig, linked: bool = False) -> int:
     """How many services' processes there will be."""
-    return sum(config.services[service].replicas for service in SERVICES) + linked
+    return sum(config.services[service].replicas for service in replicated(config)) + linked
 
 
 def site_url(config: SiteConfig) -> str:
@@ -164,6 +188,10 @@ def _edge_inference(config: SiteConfig, around: Surroundings, index: int) -> dic
     return own | _models(config)
 
 
+def _cloud_inference(config: SiteConfig, around: Surroundings, index: int) -> dict[str, str]:
+    return cloud_settings(around.engine, config.ports.engine) | _milvus(config) | _models(config)
+
+
 def _sync_delta(config: SiteConfig, around: Surroundings, index: int) -> dict[str, str]:
     own = {
         "role": config.role.value,
@@ -172,15 +200,27 @@ def _sync_delta(config: SiteConfig, around: Surroundings, index: int) -> dict[st
         "chunk_key_file": str(around.keys.chunk),
     }
     if config.role is Role.SITE:
-        return own | {"link_user": names.LINK_USER, "link_password_file": str(around.keys.link_password)}
-    own["milvus_uri"] = config.milvus.uri or f"http://{LOOPBACK}:{config.ports.milvus}"
-    if config.milvus.token_file:
-        own["milvus_token_file"] = config.milvus.token_file
-    return own
+        return own | _link(around)
+    return own | _milvus(config)
+
+
+def _link(around: Surroundings) -> dict[str, str]:
+    return {"link_user": names.LINK_USER, "link_password_file": str(around.keys.link_password)}
+
+
+def _milvus(config: SiteConfig) -> dict[str, str]:
+    own = {"milvus_uri": config.milvus.uri or f"http://{LOOPBACK}:{config.ports.milvus}"}
+    return own | ({"milvus_token_file": config.milvus.token_file} if config.milvus.token_file else {})
 
 
 def _models(config: SiteConfig) -> dict[str, str]:
     return {"model": config.model.name, "precision": config.model.precision, "device": config.model.device}
 
 
-_OWN_SETTINGS = {"ingestor": _ingestor, "embedder": _embedder, "edge-inference": _edge_inference, SYNC: _sync_delta}
+_OWN_SETTINGS = {
+    "ingestor": _ingestor,
+    "embedder": _embedder,
+    "edge-inference": _edge_inference,
+    CLOUD: _cloud_inference,
+    SYNC: _sync_delta,
+}

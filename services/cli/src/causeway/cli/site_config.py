@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
+from causeway.cli.engine_config import ENGINE, EngineConfig, checked_engine
 from causeway.cli.errors import BadConfigError
 from causeway.cli.yaml_keys import Choice, Flag, Keys, Number, Section, Settings, Text, read_keys
 from causeway.proto.streams import site_reserved_gb
 from causeway.proto.subjects import HUB, SITE_NAME
 
 SYNC = "sync-delta"
+CLOUD = "cloud-inference"
 # What a place may run several of; sync-delta is one process, as the only writer of its outbox.
 SERVICES = ("ingestor", "embedder", "edge-inference")
 # The streams reserve this much between them, and nats-server refuses to declare what it can not reserve.
@@ -51,13 +53,14 @@ class SecurityConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class PortsConfig:
-    """Where the place listens. 0 takes a free port. `milvus` is a hub's."""
+    """Where the place listens. 0 takes a free port. `milvus` and `engine` are a hub's."""
 
     host: str = "127.0.0.1"
     nats: int = 4222
     monitor: int = 8222
     metrics: int = 9464
     milvus: int = 19530
+    engine: int = 8000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +105,7 @@ class SupervisionConfig:
 
 
 def _services() -> dict[str, ServiceConfig]:
-    return {name: ServiceConfig() for name in (*SERVICES, SYNC)}
+    return {name: ServiceConfig() for name in (*SERVICES, SYNC, CLOUD)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +120,7 @@ class SiteConfig:
     limits: LimitsConfig = LimitsConfig()
     milvus: MilvusConfig = MilvusConfig()
     generator: GeneratorConfig = GeneratorConfig()
+    engine: EngineConfig = field(default_factory=EngineConfig)
     services: dict[str, ServiceConfig] = field(default_factory=_services)
     supervision: SupervisionConfig = SupervisionConfig()
 
@@ -128,6 +132,9 @@ class SiteConfig:
 
 _PORT = Number(0, 65_535)
 _SERVICE = Section(ServiceConfig, {"replicas": Number(0, 32), "settings": Settings()})
+_SERVICES = dict.fromkeys(SERVICES, _SERVICE) | {
+    SYNC: Section(ServiceConfig, {"settings": Settings()})
+}
 _EVERYWHERE: Keys = {
     "model": Section(
         ModelConfig, {"name": Text(), "precision": Choice("int8", "fp32"), "device": Choice("cpu", "cuda")}
@@ -135,9 +142,6 @@ _EVERYWHERE: Keys = {
     "storage": Section(StorageConfig, {"type": Choice("chroma", "usearch"), "path": Text()}),
     "security": Section(SecurityConfig, {"encryption": Flag(), "keys": Text()}),
     "generator": Section(GeneratorConfig, {"model": Text(), "threads": Number(1, 256)}),
-    "services": Section(
-        dict, dict.fromkeys(SERVICES, _SERVICE) | {SYNC: Section(ServiceConfig, {"settings": Settings()})}
-    ),
     "supervision": Section(
         SupervisionConfig,
         {"crashes_max": Number(1, 1_000), "window_s": Number(1, 86_400), "stop_timeout_s": Number(1, 600)},
@@ -150,11 +154,14 @@ _KEYS: dict[Role, Keys] = {
         "limits": Section(
             LimitsConfig, {"store_gb": Number(STORE_GB_MIN, 100_000), "memory_mb": Number(16, 1_000_000)}
         ),
+        "services": Section(dict, _SERVICES),
         **_EVERYWHERE,
     },
     Role.HUB: {
-        "ports": Section(PortsConfig, {"host": Text(), "metrics": _PORT, "milvus": _PORT}),
+        "ports": Section(PortsConfig, {"host": Text(), "metrics": _PORT, "milvus": _PORT, "engine": _PORT}),
         "milvus": Section(MilvusConfig, {"uri": Text(), "token_file": Text()}),
+        "engine": ENGINE,
+        "services": Section(dict, _SERVICES | {CLOUD: _SERVICE}),
         **_EVERYWHERE,
     },
 }
@@ -173,7 +180,9 @@ def parse_site_config(text: str, source: str, role: Role = Role.SITE) -> SiteCon
             f"{source}: services.edge-inference.replicas is 0", "Nothing would answer; set at least 1."
         )
     if role is Role.HUB:
-        return SiteConfig(site=HUB, services=services, **values)
+        hub = SiteConfig(site=HUB, services=services, **values)
+        checked_engine(hub.engine, source)
+        return hub
     config = SiteConfig(services=services, **values)
     if config.role is Role.HUB:
         raise BadConfigError(f"{source}: no site can be named {HUB}", "That is the hub: causeway up hub starts one.")

@@ -90,6 +90,10 @@ class Supervisor:
             await asyncio.sleep(READY_POLL_S)
         raise self._failure(spec, f"it was not ready within {timeout_s:g} s: {body.strip() or status}")
 
+    def end(self, name: str) -> None:
+        """Kill one process, which counts as a crash: it is started again, or given up."""
+        self._children[name].kill()
+
     async def retire(self, name: str, timeout_s: float) -> None:
         """Stop one process for good, if there is one of this name."""
         if name in self._children:

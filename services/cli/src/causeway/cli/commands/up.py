@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from causeway.cli.console import STDERR, STDOUT
+from causeway.cli.engine_config import EngineKind, checked_engine
 from causeway.cli.errors import BadConfigError
 from causeway.cli.hub_folder import read_fleet
 from causeway.cli.keys import SiteKeys
@@ -30,6 +31,19 @@ Port = Annotated[
     int, typer.Option("--port", help="Port of nats-server (ports.nats); the other ports then take free ones. 0: any.")
 ]
 PrintConfig = Annotated[bool, typer.Option("--print-config", help="Print an annotated configuration and end.")]
+Engine = Annotated[
+    EngineKind | None,
+    typer.Option("--engine", help="Who answers what sites ask the hub (engine.kind); none: their asks are refused."),
+]
+EngineUrl = Annotated[
+    str, typer.Option("--engine-url", help="Address of an OpenAI-compatible server, for openai-url (engine.url).")
+]
+EngineModel = Annotated[
+    str, typer.Option("--engine-model", help="A role, a path, or for openai-url the served name (engine.model).")
+]
+EngineKey = Annotated[
+    str, typer.Option("--engine-key", help="File with the key of that server, mode 0600 (engine.key_file).")
+]
 Join = Annotated[
     Path | None,
     typer.Option("--join", help="Join file from the hub (`causeway site add`). Kept: later starts do without."),
@@ -75,17 +89,22 @@ def hub(
     data: HubData = DEFAULT_HUB_FOLDER,
     keys: Keys = "",
     port: Port = -1,
+    engine: Engine = None,
+    engine_url: EngineUrl = "",
+    engine_model: EngineModel = "",
+    engine_key: EngineKey = "",
     previous_storage_key: PreviousKey = None,
     print_config: PrintConfig = False,
 ) -> int:
     """Run a whole hub: message server with a door for each site, Milvus, ingestor, embedder, edge-inference,
-    sync-delta. Ctrl-C stops all of it; sites go on by themselves meanwhile."""
+    cloud-inference with its engine, sync-delta. Ctrl-C stops all of it; sites go on by themselves meanwhile."""
     if print_config:
         return _print_example(Role.HUB)
     folder = SiteFolder(data)
     ports = read_fleet(folder).hub.ports
     value = _read(config, Role.HUB)
     value = replace(value, ports=replace(value.ports, nats=ports.client, monitor=ports.monitor))
+    value = with_engine(value, engine, engine_url, engine_model, engine_key)
     start = Start(previous_key=previous_storage_key)
     return asyncio.run(run_until_stopped(_overridden(value, keys, port), folder, start))
 
@@ -107,6 +126,23 @@ def read_config(path: Path | None, name: str = "", keys: str = "", port: int = -
     return _overridden(config, keys, port)
 
 
+def with_engine(config: SiteConfig, kind: EngineKind | None, url: str, model: str, key_file: str) -> SiteConfig:
+    """The configuration of a hub, and what the command line says of its engine over it.
+
+    Raises:
+        BadConfigError: the two together do not fit.
+    """
+    was = config.engine
+    engine = replace(
+        was,
+        kind=kind or was.kind,
+        url=url or was.url,
+        model=model or was.model,
+        key_file=key_file or was.key_file,
+    )
+    return replace(config, engine=checked_engine(engine, "--engine"))
+
+
 def _read(path: Path | None, role: Role) -> SiteConfig:
     if path is None:
         return SiteConfig(site=HUB) if role is Role.HUB else SiteConfig()
@@ -121,7 +157,7 @@ def _overridden(config: SiteConfig, keys: str, port: int) -> SiteConfig:
     if keys:
         config = replace(config, security=replace(config.security, keys=keys))
     if port >= 0:
-        config = replace(config, ports=replace(config.ports, nats=port, monitor=0, metrics=0, milvus=0))
+        config = replace(config, ports=replace(config.ports, nats=port, monitor=0, metrics=0, milvus=0, engine=0))
     return config
 
 
