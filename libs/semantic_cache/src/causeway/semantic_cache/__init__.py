@@ -1,0 +1,29 @@
+"""When the answer to one question may be given for another: calibrated similarity and guards. Pure functions."""
+
+from causeway.semantic_cache.bounds import lower, threshold, upper
+from causeway.semantic_cache.calibration import Pair, calibrated
+from causeway.semantic_cache.guards import CONTENT, GUARDS, refusals, refusing
+from causeway.semantic_cache.judging import Verdict, judge
+from causeway.semantic_cache.models import NEVER, Limit, Limits, shipped_limits
+from causeway.semantic_cache.question import Question, normalised, read
+
+__all__ = [
+    "CONTENT",
+    "GUARDS",
+    "NEVER",
+    "Limit",
+    "Limits",
+    "Pair",
+    "Question",
+    "Verdict",
+    "calibrated",
+    "judge",
+    "lower",
+    "normalised",
+    "read",
+    "refusals",
+    "refusing",
+    "shipped_limits",
+    "threshold",
+    "upper",
+]

@@ -1,0 +1,78 @@
+"""The numbers that a question names, as values: digits, Chinese numerals and English words are the same."""
+
+import re
+from collections import Counter
+
+from causeway.semantic_cache.question import Question
+
+_DIGIT = {
+    "零": 0,
+    "〇": 0,
+    "一": 1,
+    "二": 2,
+    "两": 2,
+    "俩": 2,
+    "三": 3,
+    "四": 4,
+    "五": 5,
+    "六": 6,
+    "七": 7,
+    "八": 8,
+    "九": 9,
+}
+_SCALE = {"十": 10, "百": 100, "千": 1_000, "万": 10_000, "亿": 100_000_000}
+_HAN_NUMBER = re.compile(r"[零〇一二两俩三四五六七八九十百千万亿]+(?:点[零〇一二三四五六七八九]+)?")
+# Numerals that count nothing.
+_IDIOM = re.compile(
+    r"一般|一样|一下|一起|一直|一定|一些|一点(?!钟|半|[零一二三四五六七八九十])|一会|一旦|一切|一向|一律|一致|一共|一边|一方|一味|一步步|万一|"
+    r"统一|唯一|第一次|专一|单一|同一|十分(?!钟|之)|千万(?![元块人])|百度|万能|万科|三星|两性|二手|百合|五官|四肢|九寨|"
+    r"六味|二维|三七|八卦|七夕|百货|百家|三明治|四川|万达|一[个种款份张位名家件只条](?!月|小时)|一道|一手|双十一|二胎|三生三世"
+)
+_LATIN = re.compile(r"\d+(?:\.\d+)?")
+_WORDS = {
+    word: value
+    for value, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+        "seventeen eighteen nineteen twenty".split()
+    )
+} | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "hundred": 100, "thousand": 1000, "million": 10**6}
+_WORDS |= {"second": 2, "third": 3, "fourth": 4, "fifth": 5, "half": 0.5, "twice": 2, "doubl": 2, "billion": 10**9}
+_ENGLISH = re.compile(r"[a-z]+")
+
+
+def numbers(question: Question) -> Counter[float]:
+    """Every number of a question. `one` alone and 一个 are articles."""
+    found = Counter(float(run) for run in _LATIN.findall(question.normal.replace(",", "")))
+    plain = _IDIOM.sub(" ", question.normal)
+    found.update(_value(run) for run in _HAN_NUMBER.findall(plain))
+    if question.language == "en":
+        words = _ENGLISH.findall(question.normal)
+        found.update(float(_WORDS[word]) for word in words if word in _WORDS and word != "one")
+    return found
+
+
+def _value(run: str) -> float:
+    whole, _, part = run.partition("点")
+    decimals = "".join(str(_DIGIT[char]) for char in part)
+    return float(f"{_whole(whole)}.{decimals}") if decimals else float(_whole(whole))
+
+
+def _whole(run: str) -> int:
+    if not any(char in _SCALE for char in run):
+        return int("".join(str(_DIGIT[char]) for char in run))
+    total = section = digit = 0
+    for char in run:
+        if char in _DIGIT:
+            digit = _DIGIT[char]
+        elif _SCALE[char] >= 10_000:
+            total = (total + section + digit or 1) * _SCALE[char]
+            section = digit = 0
+        else:
+            section += (digit or 1) * _SCALE[char]
+            digit = 0
+    return total + section + digit
+
+
+def number(one: Question, other: Question) -> bool:
+    """Refuses where a number stands in only one, or they stand in another order."""
+    return numbers(one) != numbers(other)

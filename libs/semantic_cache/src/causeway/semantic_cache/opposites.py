@@ -1,0 +1,19 @@
+"""Words that stand against each other: on and off, buy and sell, before and after."""
+
+from collections.abc import Set
+
+from causeway.semantic_cache.difference import difference
+from causeway.semantic_cache.lexicon import OPPOSITE
+from causeway.semantic_cache.question import Question
+
+
+def opposite(one: Question, other: Question) -> bool:
+    """Refuses where what only one says is the opposite of what only the other says."""
+    rest = difference(one, other)
+    ours, theirs = set(one.words) - set(other.words), set(other.words) - set(one.words)
+    ours, theirs = ours | set(rest.one), theirs | set(rest.other)
+    return any(_against(ours, theirs, left, right) or _against(theirs, ours, left, right) for left, right in OPPOSITE)
+
+
+def _against(ours: Set[str], theirs: Set[str], left: Set[str], right: Set[str]) -> bool:
+    return not ours.isdisjoint(left) and not theirs.isdisjoint(right)

@@ -1,0 +1,116 @@
+"""A question as the cache reads it: its words, what they say, and what is left when those that say nothing are gone."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import rjieba
+
+from causeway.language import detect, fold, terms
+from causeway.semantic_cache.lexicon import EMPTY_EN, EMPTY_ZH, SAME_EN, SAME_ZH
+
+READ_KEPT_MAX = 8_192
+_HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_TOKEN = re.compile(rf"[{_HAN}]+|\d+(?:[.:]\d+)*%?|[^\W\d_{_HAN}][^\W_{_HAN}+#]*(?:[-'.&][^\W_{_HAN}]+)*[+#]*|[$€£¥%]")
+_IS_HAN = re.compile(rf"[{_HAN}]")
+_GROUPED = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_SPACE = re.compile(r"\s+")
+_SPACE_AT_HAN = re.compile(rf"(?<=[{_HAN}，。？！])\s+|\s+(?=[{_HAN}，。？！])")
+_CLOSING = " \t\n.。?？!！,，;；、~…"
+_CLITICS = (
+    (re.compile(r"\b(can)(?:no|')t\b"), r"\1 not"),
+    (re.compile(r"\bwon't\b"), "will not"),
+    (re.compile(r"n't\b"), " not"),
+    (re.compile(r"\b(what|who|where|how|when|why|that|there|it|he|she)'s\b"), r"\1 is"),
+    (re.compile(r"'s\b"), ""),
+    (re.compile(r"'(re|ve|ll|d|m)\b"), r" \1"),
+)
+
+
+def normalised(text: str) -> str:
+    """The one written form of a question: folded, without double spaces and closing marks. Nothing that could matter
+    inside is dropped, so that C++ and C stay two questions."""
+    folded = _SPACE.sub(" ", fold(text)).strip(_CLOSING)
+    return _SPACE_AT_HAN.sub("", folded)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What was asked. `words` in order; Latin ones are stems, Chinese ones as a dictionary cuts them."""
+
+    text: str
+    normal: str
+    language: str
+    words: tuple[str, ...]
+    names: frozenset[str]
+    """Words that stand with a capital, a digit or a sign inside, where a common word would not."""
+
+    @cached_property
+    def content(self) -> tuple[str, ...]:
+        """The words that say something, each as the one that stands for all of its meaning."""
+        return tuple(_content(self.words))
+
+    @cached_property
+    def bearing(self) -> frozenset[str]:
+        """The words, as they stand, that say something."""
+        return frozenset(word for word in self.words if any(_content((word,))))
+
+
+@lru_cache(maxsize=READ_KEPT_MAX)
+def read(text: str) -> Question:
+    """Read a question; the same text is read once."""
+    normal = normalised(text)
+    language = detect(text)
+    return Question(
+        text, normal, language if language in ("zh", "en") else "und", tuple(_words(normal)), frozenset(_names(text))
+    )
+
+
+def _words(normal: str) -> Iterator[str]:
+    text = _GROUPED.sub("", normal.replace("’", "'"))
+    for pattern, plain in _CLITICS:
+        text = pattern.sub(plain, text)
+    for run in _TOKEN.findall(text):
+        if _IS_HAN.match(run):
+            yield from rjieba.cut(run)
+        else:
+            yield stem(run)
+
+
+@lru_cache(maxsize=65_536)
+def stem(word: str) -> str:
+    """The stem that search uses too."""
+    if not word.isalpha():
+        return word
+    return (terms(word, "en") or [word])[0]
+
+
+def _content(words: tuple[str, ...]) -> Iterator[str]:
+    for word in words:
+        if _IS_HAN.match(word):
+            same = SAME_ZH.get(word, word)
+            if word not in EMPTY_ZH and same not in EMPTY_ZH:
+                yield same
+        elif word not in _EMPTY_STEMS:
+            yield _SAME_STEMS.get(word, word)
+
+
+_EMPTY_STEMS = EMPTY_EN | {stem(word) for word in EMPTY_EN}
+_SAME_STEMS = {stem(word): stem(same) for word, same in SAME_EN.items()}
+_CAPITAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9&.+#_-]*")
+
+
+def _names(text: str) -> Iterator[str]:
+    first = True
+    for match in _CAPITAL.finditer(text):
+        word = match.group().strip(".-")
+        inner = any(char.isupper() for char in word[1:]) or any(char.isdigit() for char in word)
+        if word and (inner or (word[:1].isupper() and not first)):
+            yield stem(fold(word))
+        first = False
+
+
+def is_han(word: str) -> bool:
+    """Whether a word is written in Chinese characters."""
+    return bool(_IS_HAN.match(word))
