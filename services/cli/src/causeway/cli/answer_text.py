@@ -56,12 +56,13 @@ def place(citation: Citation, language: str) -> str:
 
 
 def facts_line(answer: Answer, language: str) -> str:
-    """Route, confidence, and where the milliseconds went."""
+    """Route, confidence, where the milliseconds went, and the id to come back with."""
     times = "  ".join(f"{name} {value:.1f}" for name, value in answer.latency_ms.items() if name != "total")
     total = answer.latency_ms.get("total", sum(answer.latency_ms.values()))
+    identity = f" · {say('answer_id', language)} {escape(answer.answer_id)}" if answer.answer_id else ""
     return (
         f"[dim]{say('route', language)} {answer.route.value} · {say('confidence', language)} {answer.confidence:.2f} · "
-        f"{say('time', language)} {total:.1f} ms ({times})[/]"
+        f"{say('time', language)} {total:.1f} ms ({times}){identity}[/]"
     )
 
 

@@ -17,6 +17,27 @@ _TABLE: Mapping[str, tuple[str, str]] = {
     "total": ("total", "合计"),
     "written_by_model": ("reworded by {model}", "由 {model} 改写"),
     "instant": ("Instant answer", "即时回答"),
+    "answer_id": ("answer", "回答编号"),
+    "following": (
+        "Watching whether what this answer cites changes. Ctrl-C ends it.",
+        "正在留意本回答所引用的内容是否有变化。按 Ctrl-C 结束。",
+    ),
+    "unfollowed": ("No longer watching. Come back with: {command}", "已停止留意。稍后可继续：{command}"),
+    "invalidated_revised": (
+        "This answer may be wrong now: {document} has changed (revision {revision}). Ask again.",
+        "此回答现在可能不再正确：{document} 已修订（修订 {revision}）。请重新提问。",
+    ),
+    "invalidated_deleted": (
+        "This answer may be wrong now: {document} was deleted (revision {revision}). Ask again.",
+        "此回答现在可能不再正确：{document} 已删除（修订 {revision}）。请重新提问。",
+    ),
+    "invalidated_replaced": (
+        "This answer may be wrong now: {document} (revision {revision}) gave way to another version. Ask again.",
+        "此回答现在可能不再正确：{document}（修订 {revision}）已被另一版本取代。请重新提问。",
+    ),
+    "feedback_right": ("Thank you: noted as right.", "谢谢，已记为正确。"),
+    "feedback_wrong": ("Thank you: noted as wrong.", "谢谢，已记为错误。"),
+    "feedback_corrected": ("Thank you: noted as wrong, with your correction.", "谢谢，已记为错误，并记下您的更正。"),
     "demo_network": ("Every socket stayed on loopback", "所有套接字都只用了本机回环"),
     "demo_cut": ("The network is cut: only loopback is left", "网络已切断：只剩本机回环"),
     "demo_again": ("Asked again without any network", "断网后再次提问"),

@@ -2,22 +2,38 @@
 
 import asyncio
 import sys
+from dataclasses import asdict, dataclass
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 
+from causeway.cli.answer_following import find_answer, follow_answer
 from causeway.cli.answer_text import answer_lines, citation_lines
 from causeway.cli.connection import Address, Kb, Where, at_a_place
-from causeway.cli.console import STDOUT
+from causeway.cli.console import STDERR, STDOUT
 from causeway.cli.errors import UserError
 from causeway.cli.json_text import print_json
-from causeway.cli.kbs import require_kb
+from causeway.cli.kbs import check_kb_name, require_kb
 from causeway.cli.messages import interface_language, label_language, say
 from causeway.cli.sessions import session
+from causeway.client import Client
 from causeway.proto.answers import QUESTION_CHARS_MAX, Answer, AnswerPart, PartKind, SearchMode
 
 Question = Annotated[str, typer.Argument(help="The question, in any language; - reads it from stdin.")]
+QuestionIfAny = Annotated[
+    str, typer.Argument(help="The question, in any language; - reads it from stdin. Not with --answer.")
+]
+KbIfAny = Annotated[
+    str, typer.Option("--kb", help="Knowledge base; may be left out where an answer is named by its id.")
+]
+Follow = Annotated[
+    bool, typer.Option("--follow", help="Then wait until a document that the answer cites changes, and say so.")
+]
+AnswerId = Annotated[str, typer.Option("--answer", help="With --follow: the id of an earlier answer, to come back to.")]
+Cloud = Annotated[bool, typer.Option("--cloud/--local", help="Let the hub be asked where it may.")]
+Cache = Annotated[bool, typer.Option("--cache/--fresh", help="Let an earlier answer stand.")]
+Asker = Annotated[str, typer.Option("--asker", help="Who asks: whose feedback on the answer counts.")]
 Json = Annotated[bool, typer.Option("--json", help="The whole answer as JSON, and nothing else.")]
 Stream = Annotated[bool, typer.Option("--stream/--no-stream", help="Show parts of the answer as they come.")]
 Generate = Annotated[bool, typer.Option("--generate/--instant", help="Let the site's local model reword the answer.")]
@@ -36,17 +52,55 @@ def register(app: typer.Typer) -> None:
 @at_a_place
 def ask(
     where: Where,
-    question: Question,
-    kb: Kb,
+    question: QuestionIfAny = "",
+    kb: KbIfAny = "",
     as_json: Json = False,
     stream: Stream = True,
     generate: Generate = True,
     lang: Lang = None,
     timeout: Timeout = 60.0,
+    follow: Follow = False,
+    answer: AnswerId = "",
+    cloud: Cloud = True,
+    cache: Cache = True,
+    asker: Asker = "",
 ) -> None:
-    """Ask a question. The instant answer comes first, the reworded one after it, then the sources and the times."""
+    """Ask a question. The instant answer comes first, the reworded one after it, then the sources and the times.
+
+    With --follow the command stays, until what the answer cites has changed or Ctrl-C ends it.
+    """
+    _check_options(question, kb, follow, answer)
     address = where.address()
-    asyncio.run(_ask(address, kb, checked_question(question), as_json, stream and not as_json, generate, lang, timeout))
+    shown = _Shown(lang=lang, as_json=as_json)
+    if answer:
+        waiting = _come_back(address, answer, kb, shown)
+    else:
+        options = _Options(generate=generate, cloud=cloud, cache=cache, asker=asker, timeout_s=timeout)
+        waiting = _ask(address, kb, checked_question(question), options, shown, stream and not as_json, follow)
+    try:
+        asyncio.run(waiting)
+    except KeyboardInterrupt:
+        # Before there is an answer, it is the question that was given up.
+        if not (follow and shown.answer_id):
+            raise
+        command = f"causeway ask --follow --answer {shown.answer_id}"
+        STDERR.print(f"[dim]{say('unfollowed', shown.language, command=command)}[/]")
+
+
+def _check_options(question: str, kb: str, follow: bool, answer_id: str) -> None:
+    """What only goes together, or not together.
+
+    Raises:
+        UserError: naming what is missing or too much.
+    """
+    if answer_id and (question or not follow):
+        raise UserError(
+            "--answer is for coming back to an earlier answer", "causeway ask --follow --answer ID, without a question"
+        )
+    if kb:
+        check_kb_name(kb)
+    elif not answer_id:
+        raise UserError("no knowledge base is named", 'causeway ask "QUESTION" --kb NAME')
 
 
 @at_a_place
@@ -81,25 +135,67 @@ def checked_question(question: str) -> str:
     return text
 
 
+@dataclass(kw_only=True)
+class _Shown:
+    """How to show things, and the answer that was shown."""
+
+    lang: str | None
+    as_json: bool
+    answer_id: str = ""
+    language: str = "en"
+
+    def take(self, answer_id: str, language: str) -> None:
+        """This is the answer."""
+        self.answer_id, self.language = answer_id, label_language(self.lang, language)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Options:
+    generate: bool
+    cloud: bool
+    cache: bool
+    asker: str
+    timeout_s: float
+
+
 async def _ask(
-    address: Address,
-    kb: str,
-    question: str,
-    as_json: bool,
-    stream: bool,
-    generate: bool,
-    lang: str | None,
-    timeout_s: float,
+    address: Address, kb: str, question: str, options: _Options, shown: _Shown, stream: bool, follow: bool
 ) -> None:
     async with session(address) as client:
         await require_kb(client, kb)
-        if not stream:
-            answer = await client.ask(kb, question, generate=generate, timeout_s=timeout_s)
-            _show(answer, lang, as_json)
+        # Before the question, so that nothing is missed between the answer and the watch.
+        after_seq = await client.invalidations_seq() if follow else 0
+        answer = await _answer(client, kb, question, options, shown, stream)
+        shown.take(answer.answer_id, answer.language)
+        if not follow:
             return
-        printer = _PartPrinter(lang)
-        async for part in client.ask_stream(kb, question, generate=generate, timeout_s=timeout_s):
-            printer.take(part)
+        if not answer.answer_id:
+            raise UserError("the answer has no id to follow it by", "Bring the site's edge-inference up to date.")
+        await follow_answer(
+            client, answer.answer_id, kb=kb, after_seq=after_seq, language=shown.language, as_json=shown.as_json
+        )
+
+
+async def _answer(client: Client, kb: str, question: str, options: _Options, shown: _Shown, stream: bool) -> Answer:
+    given = asdict(options)
+    if not stream:
+        answer = await client.ask(kb, question, **given)
+        _show(answer, shown.lang, shown.as_json)
+        return answer
+    printer = _PartPrinter(shown.lang)
+    async for part in client.ask_stream(kb, question, **given):
+        printer.take(part)
+    assert printer.final is not None
+    return printer.final
+
+
+async def _come_back(address: Address, answer_id: str, kb: str, shown: _Shown) -> None:
+    async with session(address) as client:
+        given = await find_answer(client, answer_id, kb)
+        shown.take(answer_id, given.language)
+        if not shown.as_json:
+            STDOUT.print(f"[dim]{escape(given.question)}[/]\n[bold]{escape(given.text)}[/]")
+        await follow_answer(client, answer_id, kb=given.kb, after_seq=0, language=shown.language, as_json=shown.as_json)
 
 
 def _show(answer: Answer, lang: str | None, as_json: bool) -> None:
@@ -117,6 +213,7 @@ class _PartPrinter:
         self._lang = lang
         self._instant: Answer | None = None
         self._tokens = 0
+        self.final: Answer | None = None
 
     def take(self, part: AnswerPart) -> None:
         if part.kind is PartKind.TOKEN:
@@ -134,6 +231,7 @@ class _PartPrinter:
             STDOUT.print(f"[dim]{say('instant', language)}[/] [bold]{escape(answer.text)}[/]")
 
     def _finish(self, answer: Answer) -> None:
+        self.final = answer
         if self._tokens:
             STDOUT.print()
         shown = self._tokens > 0 or (self._instant is not None and self._instant.text == answer.text)
