@@ -8,15 +8,18 @@ from typing import TypeVar
 
 import msgspec
 
-from causeway.edge_inference.citing import cite_chunks, cite_documents
+from causeway.edge_inference.citing import cite_chunks, cite_documents, residency_of
 from causeway.edge_inference.finding import Finder, Found, Scored
 from causeway.edge_inference.knowledge_index import KnowledgeIndex, KnowledgeIndexes
+from causeway.edge_inference.ports import Vectors
 from causeway.edge_inference.problems import EmptyQuestionError, TermsBehindError, UnknownKbError
+from causeway.edge_inference.routing import strictest
 from causeway.edge_inference.stopwatch import Stopwatch
 from causeway.edge_inference.vault import State, Vault
 from causeway.edge_inference.vault_reader import VaultReader
 from causeway.edge_inference.wording import abstention, abstention_reason, behind_reason
 from causeway.proto.answers import Answer, Ask, Author, Citation, Route, Search, SearchMode, SearchResult
+from causeway.proto.documents import Residency
 
 CLOSEST_MAX = 3
 _PAUSES_S = (0.01, 0.02, 0.05, 0.1)
@@ -25,10 +28,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Answered:
-    """An answer made of the documents' own sentences, and the passages that it rests on, best first."""
+    """An answer made of the documents' own sentences, and the passages that it rests on, best first.
+
+    `residency` is the strictest label of these and of the closest passages, whether they are cited or not: what the
+    question is about. `vector` is the question's.
+    """
 
     answer: Answer
     passages: tuple[str, ...]
+    residency: Residency
+    vector: Vectors
 
 
 class Answering:
@@ -50,17 +59,20 @@ class Answering:
         index = self._index(ask.kb, ask.question)
         behind = len(index.behind)
 
-        def look(reader: VaultReader) -> tuple[Found, list[Scored], list[Citation]]:
+        def look(reader: VaultReader) -> tuple[Found, list[Scored], list[Citation], Residency, Residency]:
             found = self._finder.find(index, reader, ask.kb, ask.question, ask.language, watch)
             with watch.part("cite"):
                 cited = self._cited(found)
-                return found, cited, cite_chunks(reader, ask.kb, cited, ask.passages_max)
+                own = residency_of(reader, ask.kb, cited)
+                near = residency_of(reader, ask.kb, found.chunks[:CLOSEST_MAX])
+                return found, cited, cite_chunks(reader, ask.kb, cited, ask.passages_max), own, near
 
-        (found, cited, citations), state = self._at_one_moment(look)
-        answer = self._worded(ask, found, citations, self._epoch(state), watch)
+        (found, cited, citations, own, near), state = self._at_one_moment(look)
+        answer = self._worded(ask, found, citations, own, self._epoch(state), watch)
         if behind:
             answer = _less_sure(answer, behind, len(index))
-        return Answered(answer=answer, passages=tuple(chunk.record.text for chunk in cited))
+        passages = tuple(chunk.record.text for chunk in cited)
+        return Answered(answer=answer, passages=passages, residency=strictest(own, near), vector=found.vector)
 
     def search(self, search: Search, watch: Stopwatch) -> SearchResult:
         """Documents best first, each by its best chunk.
@@ -99,7 +111,13 @@ class Answering:
         return [by_id[chunk] for chunk in dict.fromkeys(span.chunk_id for span in found.reading.spans)]
 
     def _worded(
-        self, ask: Ask, found: Found, citations: list[Citation], epoch: dict[str, int], watch: Stopwatch
+        self,
+        ask: Ask,
+        found: Found,
+        citations: list[Citation],
+        residency: Residency,
+        epoch: dict[str, int],
+        watch: Stopwatch,
     ) -> Answer:
         answers = found.verdict.answers
         text = found.reading.text if answers else abstention(found.question.language, closest=bool(citations))
@@ -117,6 +135,7 @@ class Answering:
             citations=citations,
             epoch=epoch,
             latency_ms=watch.latency_ms(),
+            residency=residency,
         )
 
     def _epoch(self, state: State) -> dict[str, int]:

@@ -19,7 +19,7 @@ from causeway.edge_inference.settings import Settings
 from causeway.edge_inference.vault import Vault
 from causeway.edge_inference.vault_folder import locked, open_keyring
 from causeway.models import Encoder, ModelError
-from causeway.runtime import StartRefused
+from causeway.runtime import BadSettingError, StartRefused
 from causeway.runtime.process import Body
 
 _log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ def build(settings: Settings) -> Body:
             with locked(settings.vault_dir):
                 await asyncio.to_thread(seed, settings.vault_dir, settings.vault_seed_dir)
                 await _run(settings, kek, stop)
-        except (VaultError, ModelError) as error:
+        except (VaultError, ModelError, BadSettingError) as error:
             raise StartRefused(str(error)) from error
 
     return body

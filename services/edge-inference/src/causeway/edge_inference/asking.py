@@ -9,9 +9,8 @@ from typing import TypeVar
 from causeway.bus import Caller, Endpoint, ProblemReply
 from causeway.edge_inference.answering import Answered, Answering
 from causeway.edge_inference.metrics import Metrics
-from causeway.edge_inference.ports import Generator, Prompt
 from causeway.edge_inference.problems import DeadlinePassedError, WrongSubjectError
-from causeway.edge_inference.rewording import Rewording
+from causeway.edge_inference.scheduling import Scheduling
 from causeway.edge_inference.stopwatch import Stopwatch
 from causeway.proto import subjects
 from causeway.proto.answers import Answer, AnswerPart, Ask, PartKind, Search, SearchResult
@@ -32,14 +31,14 @@ class Asking:
         answering: Answering,
         executor: Executor,
         metrics: Metrics,
-        generator: Generator | None = None,
-        generator_timeout_s: float = 15.0,
+        scheduling: Scheduling,
     ) -> None:
+        self.running = 0
+        """Asks under way."""
         self._answering = answering
         self._executor = executor
         self._metrics = metrics
-        self._generator = generator
-        self._generator_timeout_s = generator_timeout_s
+        self._scheduling = scheduling
 
     def endpoints(self, site: str, concurrency_max: int) -> list[Endpoint]:
         """What is served, for the bus."""
@@ -62,7 +61,7 @@ class Asking:
         ]
 
     def ask(self, caller: Caller, ask: Ask) -> Awaitable[Answer] | AsyncGenerator[AnswerPart, None]:
-        """One answer, or its parts: the instant one, what the local model writes, the final one."""
+        """One answer, or its parts: the instant one, what a model writes here or at the hub, the final one."""
         _check_subject(ask.kb, caller.subject)
         return self._parts(ask) if ask.stream else self._answer(ask)
 
@@ -84,20 +83,14 @@ class Asking:
 
     async def _parts(self, ask: Ask) -> AsyncGenerator[AnswerPart, None]:
         watch = Stopwatch()
-        answered = await self._instant(ask, watch)
-        yield AnswerPart(kind=PartKind.INSTANT, index=0, text=answered.answer.text, answer=answered.answer)
-        final, index = answered.answer, 0
-        if self._generator is not None and ask.generate and not final.abstained:
-            prompt = Prompt(question=ask.question, passages=answered.passages, language=final.language)
-            rewording = Rewording(self._generator, prompt, final, watch)
-            left_s = ask.deadline_ms / 1000 - watch.elapsed_s
-            async with aclosing(rewording.pieces(min(self._generator_timeout_s, left_s))) as pieces:
-                async for piece in pieces:
-                    index += 1
-                    yield AnswerPart(kind=PartKind.TOKEN, index=index, text=piece)
-            final = rewording.answer()
-            self._metrics.reworded.labels(written_by=final.written_by).inc()
-        yield AnswerPart(kind=PartKind.FINAL, index=index + 1, text=final.text, answer=final)
+        self.running += 1
+        try:
+            answered = await self._instant(ask, watch)
+            async with aclosing(self._scheduling.parts(ask, answered, watch)) as parts:
+                async for part in parts:
+                    yield part
+        finally:
+            self.running -= 1
         self._measure(watch)
 
     async def _instant(self, ask: Ask, watch: Stopwatch) -> Answered:

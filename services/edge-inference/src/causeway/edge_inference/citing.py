@@ -3,8 +3,10 @@
 from collections.abc import Iterable
 
 from causeway.edge_inference.finding import Scored
+from causeway.edge_inference.routing import strictest
 from causeway.edge_inference.vault_reader import Origin, VaultReader
 from causeway.proto.answers import Citation
+from causeway.proto.documents import Residency
 
 _HEADING_SEPARATOR = " › "
 
@@ -42,7 +44,18 @@ def citation_of(chunk: Scored, origin: Origin) -> Citation:
         chunk_id=chunk.chunk_id,
         quote=chunk.record.text,
         score=round(chunk.score, 4),
+        origin=chunk.record.origin,
     )
+
+
+def residency_of(reader: VaultReader, kb: str, chunks: Iterable[Scored]) -> Residency:
+    """The strictest label of all documents that these chunks are part of; public where there is no chunk."""
+    return strictest(*(label for chunk in chunks for label in _labels(reader, kb, chunk.chunk_id)))
+
+
+def _labels(reader: VaultReader, kb: str, chunk_id: bytes) -> list[Residency]:
+    # A chunk that no document names any more has lost its label, and not what is in it.
+    return [origin.manifest.residency for origin in reader.origins(kb, chunk_id)] or [Residency.RESTRICTED]
 
 
 def heading_of(context: str, title: str) -> str:

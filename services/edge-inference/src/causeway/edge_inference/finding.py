@@ -51,9 +51,13 @@ class Scored:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What the evidence says: chunks best first, the sentences that answer, and whether that is an answer."""
+    """What the evidence says: chunks best first, the sentences that answer, and whether that is an answer.
+
+    `vector` is the question's.
+    """
 
     question: Question
+    vector: Vectors
     chunks: tuple[Scored, ...]
     reading: Reading
     verdict: Verdict
@@ -125,7 +129,7 @@ class Finder:
         """Chunks best first. `dense` and `lexical` are one list as it comes; `hybrid` is what answers rest on."""
         question = ask(text)
         if mode is SearchMode.HYBRID:
-            return list(self._look(index, reader, kb, question, watch)[0])
+            return list(self._look(index, reader, kb, question, self._vector(question, watch), watch)[0])
         with watch.part("search"):
             if mode is SearchMode.LEXICAL:
                 hits = index.lexical.search(question.terms, CANDIDATES_PER_LIST)
@@ -141,16 +145,26 @@ class Finder:
     ) -> Found:
         """The evidence for an answer."""
         question = ask(text, language)
-        chunks, ranked, reading = self._look(index, reader, kb, question, watch)
+        vector = self._vector(question, watch)
+        chunks, ranked, reading = self._look(index, reader, kb, question, vector, watch)
         with watch.part("judge"):
             verdict = judge(question, ranked, reading)
-        return Found(question=question, chunks=chunks, reading=reading, verdict=verdict)
+        return Found(question=question, vector=vector, chunks=chunks, reading=reading, verdict=verdict)
+
+    def _vector(self, question: Question, watch: Stopwatch) -> Vectors:
+        with watch.part("encode"):
+            vector: Vectors = self._encoder.encode_queries([question.text])[0]
+        return vector
 
     def _look(
-        self, index: KnowledgeIndex, reader: VaultReader, kb: str, question: Question, watch: Stopwatch
+        self,
+        index: KnowledgeIndex,
+        reader: VaultReader,
+        kb: str,
+        question: Question,
+        vector: Vectors,
+        watch: Stopwatch,
     ) -> tuple[tuple[Scored, ...], list[Ranked], Reading]:
-        with watch.part("encode"):
-            vector = self._encoder.encode_queries([question.text])[0]
         with watch.part("search"):
             dense = [hit.chunk_id for hit in index.dense.search(vector, CANDIDATES_PER_LIST)]
             lexical = [chunk for chunk, _ in index.lexical.search(question.terms, CANDIDATES_PER_LIST)]

@@ -20,10 +20,12 @@ from causeway.edge_inference.metrics import Metrics
 from causeway.edge_inference.ports import Encoder, Generator, VectorIndex
 from causeway.edge_inference.recalling import Recalling
 from causeway.edge_inference.replica import Replica, SweepRule
+from causeway.edge_inference.rewording import LocalModel
 from causeway.edge_inference.rotation import Resealing, renew_spent_key
 from causeway.edge_inference.settings import Settings
 from causeway.edge_inference.snapshots import SnapshotRule
 from causeway.edge_inference.snapshotting import Snapshotting
+from causeway.edge_inference.surroundings import SiteSurroundings
 from causeway.edge_inference.upkeep import Upkeep
 from causeway.edge_inference.vault import Vault, wall_clock_ms
 from causeway.edge_inference.vectors import VectorFollowing
@@ -139,12 +141,29 @@ class Service:
         finder = Finder(self._encoder, self._settings.ask_threads)
         await _on(self._asks, finder.warm)
         answering = Answering(self._settings.site, self._vault, self._indexes, finder)
-        self.asking = Asking(answering, self._asks, self.metrics, self._generator, self._settings.generator_timeout_s)
+        count = self.metrics.reworded
+        self.around = SiteSurroundings(
+            self._settings,
+            self.bus,
+            self.registry,
+            LocalModel(self._generator, lambda author: count.labels(written_by=author).inc()),
+            model_id=self._encoder.model_id,
+            dims=self._encoder.dims,
+            asks_running=lambda: self.asking.running,
+        )
+        self.asking = Asking(answering, self._asks, self.metrics, self.around.scheduling)
         self._recalling = Recalling(self._settings.site, self._vault)
         self._stack.push_async_callback(self._recalling.close)
         self._follow()
         self._stack.enter_context(Exposition(self.registry, self.not_ready, self._settings.metrics_port))
         await self._stack.enter_async_context(self.bus)
+        await self._stack.enter_async_context(self.around)
+        # The last asks are answered before what they are told to goes.
+        self._stack.push_async_callback(self._leave)
+
+    async def _leave(self) -> None:
+        if self.caught_up.is_set():
+            await self.bus.release(self.serving)
 
     def _follow(self) -> None:
         self.following = Following(

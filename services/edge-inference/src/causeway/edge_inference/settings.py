@@ -8,11 +8,14 @@ from typing import Annotated, Literal
 import msgspec
 
 from causeway.edge_inference.history_rule import HistoryRule
+from causeway.proto.cloud import TOKENS_MAX
 from causeway.runtime import ServiceSettings, load
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Days = Annotated[float, msgspec.Meta(ge=0)]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
+Share = Annotated[float, msgspec.Meta(gt=0, le=1)]
+Usd = Annotated[float, msgspec.Meta(ge=0)]
 
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
@@ -43,6 +46,35 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     history_revisions_max: Annotated[int, msgspec.Meta(ge=0, le=50)] = 20
     history_days_max: Days = 90.0
     serve_when: Literal["caught-up", "complete"] = "caught-up"
+    link_user: str = ""
+    link_password_file: Path | None = None
+    cloud_first_token_ms: Positive = 500
+    cloud_token_gap_ms: Positive = 2_000
+    cloud_margin_ms: Positive = 50
+    cloud_ms_min: Positive = 50
+    cloud_tokens_max: Annotated[int, msgspec.Meta(ge=1, le=TOKENS_MAX)] = 256
+    breaker_mode: Literal["auto", "open", "disabled"] = "auto"
+    breaker_window_calls: Annotated[int, msgspec.Meta(ge=0)] = 20
+    breaker_window_s: Positive = 60
+    breaker_calls_min: Positive = 5
+    breaker_failure_rate: Share = 0.5
+    breaker_slow_ms: Positive = 500
+    breaker_slow_rate: Share = 0.8
+    breaker_open_wait_s: Seconds = 5.0
+    breaker_open_wait_s_max: Seconds = 60.0
+    breaker_failures: str = "busy,engine_down,deadline_unreachable"
+    afterwards_max: Positive = 256
+    afterwards_timeout_s: Seconds = 60.0
+    answers_queue_max: Positive = 1_000
+    answers_followed_max: Positive = 5_000
+    watts: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    usd_per_kwh: Usd = 0.0
+    cloud_usd_per_million_input: Usd | None = None
+    cloud_usd_per_million_output: Usd | None = None
+    audit_share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.01
+    audits_per_day_max: Annotated[int, msgspec.Meta(ge=0)] = 50
+    audit_usd_per_day_max: Usd = 0.5
+    audit_usd_each_max: Usd = 0.01
     metrics_port: int = 0
 
     def history(self) -> HistoryRule:
