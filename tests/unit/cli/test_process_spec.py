@@ -70,6 +70,19 @@ def test_a_joined_site_has_a_sync_delta_that_knows_both_users() -> None:
     }
 
 
+def test_edge_inference_asks_the_hub_as_the_user_of_the_link_where_there_is_a_hub() -> None:
+    def link(config: SiteConfig, around: Surroundings) -> dict[str, str]:
+        env = all_of(config, around)["edge-inference"].env
+        return {name: value for name, value in env.items() if name.startswith("EDGE_INFERENCE_LINK")}
+
+    assert link(SiteConfig(site="plant-1"), LINKED) == {
+        "EDGE_INFERENCE_LINK_USER": "link",
+        "EDGE_INFERENCE_LINK_PASSWORD_FILE": "/keys/link.password",
+    }
+    assert link(SiteConfig(), AROUND) == {}
+    assert link(HUB, LINKED) == {}
+
+
 def test_a_hub_runs_a_milvus_on_loopback_and_tells_sync_delta_where() -> None:
     specs = all_of(HUB, LINKED)
     assert list(specs) == list(PROGRAMS)

@@ -185,6 +185,9 @@ def _edge_inference(config: SiteConfig, around: Surroundings, index: int) -> dic
     }
     if config.generator.model:
         own |= {"generator": config.generator.model, "generator_threads": str(config.generator.threads)}
+    if config.role is Role.SITE and around.linked:
+        # Questions to the hub go over the link, which only this account reaches.
+        own |= _link(around)
     return own | _models(config)
 
 
