@@ -68,7 +68,7 @@ def _sequence(
 
 
 def _tried(promise: float, at: float, said: Vector, right: Vector, clusters: Sequence[Hashable], delta: float) -> Kept:
-    above = np.flatnonzero(said >= at)
+    above = np.flatnonzero(said >= at).tolist()
     names = [clusters[place] for place in above]
     labels = right[above]
     return Kept(

@@ -62,6 +62,7 @@ def _add_commands() -> None:
     from causeway.cli.commands import (
         artifact,
         ask,
+        calibrate,
         dead_letters,
         declare,
         demo,
@@ -85,6 +86,7 @@ def _add_commands() -> None:
         publish,
         ask,
         feedback,
+        calibrate,
         status,
         sync,
         kb,

@@ -4,29 +4,22 @@ import asyncio
 import importlib
 import pkgutil
 import re
-import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from causeway.cli import commands
-from causeway.cli.commands.up import read_config
-from causeway.cli.connection import Address, Where, find_site, perhaps_at_a_place
-from causeway.cli.console import STDERR, STDOUT
+from causeway.cli.commands.evaluation_site import evaluation_site
+from causeway.cli.connection import Address, Where, perhaps_at_a_place
+from causeway.cli.console import STDOUT
 from causeway.cli.evaluation.runs import run_answers, run_parsing, run_retrieval
 from causeway.cli.evaluation.sets import FORMATS, Fields, load_parse_cases, load_set
 from causeway.cli.evaluation.site_run import SiteRun
 from causeway.cli.json_text import print_json
-from causeway.cli.place import running_place
+from causeway.cli.numbers_text import numbers_table
 from causeway.cli.sessions import session
-from causeway.cli.site_config import PortsConfig
-from causeway.cli.site_console import SiteConsole
-from causeway.cli.site_folder import SiteFolder
 from causeway.proto.answers import SearchMode
 
 Data = Annotated[Path, typer.Option("--data", help="Folder of the set; see `causeway eval --help` for its files.")]
@@ -152,42 +145,14 @@ def _run(work: Work, kb: str, config: Path | None, address: Address | None, as_j
     if as_json:
         print_json(numbers)
     else:
-        _print_numbers(numbers)
+        STDOUT.print(numbers_table(numbers))
 
 
 async def _measure(work: Work, kb: str, config: Path | None, address: Address | None) -> Numbers:
-    async with _site(config, address) as there, session(there) as client:
+    async with evaluation_site(config, address) as there, session(there) as client:
         run = SiteRun(client, kb)
         try:
             return await work(run)
         finally:
             if address is not None:
                 await run.remove_documents()
-
-
-@asynccontextmanager
-async def _site(config: Path | None, address: Address | None) -> AsyncIterator[Address]:
-    """The running site, or a temporary one."""
-    if address is not None:
-        yield address
-        return
-    wanted = replace(read_config(config, name="eval"), ports=PortsConfig(nats=0, monitor=0, metrics=0))
-    with tempfile.TemporaryDirectory(prefix="causeway-eval-") as name:
-        folder = SiteFolder(Path(name))
-        async with running_place(wanted, folder, SiteConsole(STDERR, quiet=True), lambda *_: None) as there:
-            yield find_site("", there.folder.root)
-
-
-def _print_numbers(numbers: Numbers) -> None:
-    table = Table(show_header=False)
-    for name, value in numbers.items():
-        if isinstance(value, Mapping):
-            for inner, number in value.items():
-                table.add_row(f"{name}.{inner}", _text(number))
-        else:
-            table.add_row(name, _text(value))
-    STDOUT.print(table)
-
-
-def _text(value: object) -> str:
-    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -20,7 +20,7 @@ from causeway.calibration.judging import (
 from causeway.calibration.thresholds import PROMISES
 
 FOLDS = 10
-Numbers = dict[str, float | int | list[float] | dict[str, float]]
+Numbers = dict[str, float | dict[str, list[float]]]
 Draws = Sequence[NDArray[np.int64]]
 
 
@@ -83,7 +83,7 @@ def calibration_scores(judged: Sequence[Judged], promise: float, draws: Draws) -
     """
     said, right, local, answered = _arrays(judged, promise)
     clusters = [one.label.cluster for one in judged]
-    of = {
+    of: dict[str, Callable[[NDArray[np.int64]], float]] = {
         "ece": lambda at: measures.ece(said[at], right[at]),
         "brier": lambda at: measures.brier(said[at], right[at]),
         "auroc": lambda at: measures.auroc(said[at], right[at]),
@@ -93,13 +93,8 @@ def calibration_scores(judged: Sequence[Judged], promise: float, draws: Draws) -
         "local_share": lambda at: float(local[at].mean()) if len(at) else 0.0,
     }
     every = np.arange(len(judged))
-    numbers: Numbers = {name: measure(every) for name, measure in of.items()}
-    numbers["intervals"] = {}
-    return numbers | {
-        "intervals": {  # type: ignore[dict-item]
-            name: list(measures.bootstrap(measure, clusters, draws)) for name, measure in of.items()
-        }
-    }
+    intervals = {name: list(measures.bootstrap(measure, clusters, draws)) for name, measure in of.items()}
+    return {name: measure(every) for name, measure in of.items()} | {"intervals": intervals}
 
 
 def by_promise(judged: Sequence[Judged]) -> dict[str, dict[str, float]]:

@@ -98,6 +98,19 @@ def load_set(folder: Path, fields: Fields, limit: int = 0) -> EvaluationSet:
     )
 
 
+def load_questions(folder: Path, fields: Fields) -> list[Question]:
+    """The questions alone, where the passages are in a knowledge base already.
+
+    Raises:
+        BadDataError: there is no questions.jsonl, or a line lacks a key.
+    """
+    file = _file(folder, "questions.jsonl")
+    if file is None:
+        problem = f"{folder} has no questions.jsonl" if folder.is_dir() else f"{folder} is not a folder"
+        raise BadDataError(problem, "Each line of it is an object with qid, pid, question and answers (a list).")
+    return [question for row in _rows(file) if (question := _pid_question(row, fields)).text.strip()]
+
+
 def load_parse_cases(folder: Path) -> list[ParseCase]:
     """The files that `manifest.jsonl` names, all of them there.
 

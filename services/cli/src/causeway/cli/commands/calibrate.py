@@ -1,0 +1,202 @@
+"""`causeway calibrate`: makes the confidence of a knowledge base a probability, from labelled questions or feedback."""
+
+import asyncio
+import time
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from causeway.calibration.calibration_file import CalibrationFile, encode_file
+from causeway.calibration.errors import CalibrationError
+from causeway.calibration.fitting import Fitted, Labelled, calibrate
+from causeway.cli.calibration_folder import FILE, versioned, write_folder
+from causeway.cli.calibration_text import calibration_table, groups_text
+from causeway.cli.commands.evaluation_site import evaluation_site
+from causeway.cli.connection import Address, Kb, Where, perhaps_at_a_place
+from causeway.cli.console import STDERR, STDOUT
+from causeway.cli.errors import UserError
+from causeway.cli.evaluation.feedback_labels import feedback_labels
+from causeway.cli.evaluation.labelling import label, label_with_withheld, questions_in
+from causeway.cli.evaluation.sets import Fields, load_set
+from causeway.cli.evaluation.site_run import SiteRun
+from causeway.cli.json_text import print_json
+from causeway.cli.sessions import session
+from causeway.client import Client
+from causeway.proto import Message, streams, subjects
+from causeway.proto.calibration import CalibrationFitted
+from causeway.proto.feedback import AnswerAudited, AnswerGiven, Feedback
+from causeway.proto.knowledge import ChunkEmbedded
+
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="Folder with questions.jsonl (qid, pid, question, answers), as for `causeway eval`."),
+]
+FromFeedback = Annotated[bool, typer.Option("--feedback", help="From verdicts and audits of the site's own answers.")]
+QuestionField = Annotated[str, typer.Option("--question-field", help="Key of the question, such as q_zh.")]
+PassageField = Annotated[str, typer.Option("--passage-field", help="Key of the passage's text, such as en.")]
+AnswerField = Annotated[
+    str, typer.Option("--answer-field", help="Key of the gold answers; answers, or a_LANG beside q_LANG.")
+]
+Limit = Annotated[int, typer.Option("--limit", help="Only so many questions, evenly spaced (0: all).", min=0)]
+Seed = Annotated[int, typer.Option("--seed", help="Chooses the passages that a temporary site does not get.")]
+Promise = Annotated[float, typer.Option("--promise", help="Share of local answers to be right.", min=0.5, max=0.99)]
+Delta = Annotated[float, typer.Option("--delta", help="Chance that a threshold is too low.", min=0.001, max=0.5)]
+Publish = Annotated[bool, typer.Option("--publish", help="Put it in force at the site.")]
+Out = Annotated[Path, typer.Option("--out", help="Where the folder KB-VERSION is written.")]
+Config = Annotated[Path | None, typer.Option("--config", "-c", help="site.yaml of the temporary site.")]
+Json = Annotated[bool, typer.Option("--json", help="The calibration as JSON, and nothing else on stdout.")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """What was asked for. Without a folder, feedback is meant."""
+
+    kb: str
+    folder: Path | None
+    fields: Fields
+    limit: int
+    seed: int
+    promise: float
+    delta: float
+    publish: bool
+
+
+def register(app: typer.Typer) -> None:
+    """Add `calibrate`."""
+    app.command("calibrate")(calibrate_kb)
+
+
+@perhaps_at_a_place
+def calibrate_kb(
+    where: Where,
+    kb: Kb,
+    data: Data = None,
+    feedback: FromFeedback = False,
+    question_field: QuestionField = "question",
+    passage_field: PassageField = "text",
+    answer_field: AnswerField = "",
+    limit: Limit = 0,
+    seed: Seed = 7,
+    promise: Promise = 0.85,
+    delta: Delta = 0.1,
+    publish: Publish = False,
+    out: Out = Path("calibrations"),
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Fit how likely the answers of a knowledge base are right, and from which probability on they keep a promise.
+
+    At a running site (--url, --data-dir) the questions are asked of the knowledge base as it stands: let about a third
+    of them be questions that its documents do not answer (an empty list of answers), or confidence is learned from
+    easy questions only. Without a site a temporary one gets the passages of --data but 35%, and is removed again.
+    Writes KB-VERSION/ with calibration.json, reliability.png and risk_coverage.png.
+    """
+    address = where.address_if_named()
+    _check(data, feedback, publish, address)
+    wanted = _Wanted(
+        kb=kb,
+        folder=None if feedback else data,
+        fields=Fields(question=question_field, passage=passage_field, answers=answer_field),
+        limit=limit,
+        seed=seed,
+        promise=promise,
+        delta=delta,
+        publish=publish,
+    )
+    file, fitted = asyncio.run(_calibrate(wanted, config, address))
+    folder = write_folder(file, fitted, out)
+    if as_json:
+        print_json({"folder": str(folder), "published": publish, "calibration": file})
+        return
+    STDOUT.print(calibration_table(file))
+    for line in groups_text(file):
+        STDOUT.print(line)
+    STDOUT.print(f"Wrote [bold]{escape(str(folder))}[/]: {FILE}, reliability.png, risk_coverage.png.")
+    if not publish:
+        STDOUT.print("Not in force yet: --publish puts it in force at the site that was asked.")
+
+
+def _check(data: Path | None, feedback: bool, publish: bool, address: Address | None) -> None:
+    if (data is None) == (not feedback):
+        raise UserError("calibrate needs labels", "Name one of --data FOLDER and --feedback.")
+    if address is None and (feedback or publish):
+        what = "--feedback" if feedback else "--publish"
+        raise UserError(f"{what} needs a running site", "Name it: --data-dir FOLDER, or --url with --site.")
+
+
+async def _calibrate(
+    wanted: _Wanted, config: Path | None, address: Address | None
+) -> tuple[CalibrationFile, dict[str, Fitted]]:
+    async with evaluation_site(config, address) as there, session(there) as client:
+        own_site = address is not None
+        # Asked first at a site that runs: a kb that is not there shall not cost the questions.
+        model_id = await _model_of(client, wanted.kb) if own_site else ""
+        labels = await _labels(wanted, client, own_site=own_site)
+        try:
+            file, fitted = calibrate(
+                labels,
+                kb=wanted.kb,
+                model_id=model_id or await _model_of(client, wanted.kb),
+                kind="questions" if wanted.folder is not None else "feedback",
+                promise=wanted.promise,
+                delta=wanted.delta,
+            )
+        except CalibrationError as error:
+            raise UserError(str(error), error.mend) from error
+        file = versioned(file)
+        if wanted.publish:
+            await _publish(client, file)
+    return file, fitted
+
+
+async def _labels(wanted: _Wanted, client: Client, *, own_site: bool) -> list[Labelled]:
+    run = SiteRun(client, wanted.kb)
+    if wanted.folder is None:
+        return await _from_feedback(client, wanted.kb)
+    if own_site:
+        return await label(run, questions_in(wanted.folder, wanted.fields, wanted.limit))
+    return await label_with_withheld(run, load_set(wanted.folder, wanted.fields, wanted.limit), wanted.seed)
+
+
+async def _from_feedback(client: Client, kb: str) -> list[Labelled]:
+    with STDERR.status("reading answers and feedback"):
+        answered = await _all(client, streams.ANSWERS.name, [subjects.ANSWERED.at(client.site, kb)])
+        wanted = [subjects.FEEDBACK.at(client.site, kb), subjects.AUDITED.at(client.site, kb)]
+        said = await _all(client, streams.FEEDBACK.name, wanted)
+    return feedback_labels(
+        [one for one in answered if isinstance(one, AnswerGiven)],
+        [one for one in said if isinstance(one, Feedback)],
+        [one for one in said if isinstance(one, AnswerAudited)],
+    )
+
+
+async def _all(client: Client, stream: str, filters: list[str]) -> list[Message]:
+    async with aclosing(client.bus.scan(stream, filters)) as found:
+        return [delivery.message async for delivery in found]
+
+
+async def _model_of(client: Client, kb: str) -> str:
+    """The embedding model of the kb: that of its first chunk, own or shared by another place.
+
+    Raises:
+        UserError: the kb has no chunks.
+    """
+    for place in (client.site, "*"):
+        chunks = client.bus.scan(streams.KNOWLEDGE.name, [subjects.KNOWLEDGE_CHUNK.at(place, kb)])
+        async with aclosing(chunks) as found:
+            async for delivery in found:
+                if isinstance(delivery.message, ChunkEmbedded):
+                    return delivery.message.model
+    raise UserError(f"there is no knowledge base {kb!r} at {client.site}", "See: causeway kb list")
+
+
+async def _publish(client: Client, file: CalibrationFile) -> None:
+    at_unix_ms = int(time.time() * 1000)
+    message = CalibrationFitted(kb=file.kb, version=file.version, body=encode_file(file), at_unix_ms=at_unix_ms)
+    subject = subjects.CALIBRATION.at(client.site, file.kb)
+    # Putting the same calibration in force again is a new event: another may have been in force between.
+    await client.bus.publish(subject, message, msg_id=f"calibration:{file.kb}:{file.version}:{at_unix_ms}")
