@@ -20,7 +20,6 @@ from causeway.language import sentences, terms
 
 MODEL = "stand-in"
 _PASSAGE = re.compile(r"^\[(\d+)\] .*\n((?:(?!\[\d+\] ).*\n?)*)", re.MULTILINE)
-_QUESTION = re.compile(r"(?:Question: |问题：)(.*)")
 _PIECE = re.compile(r"\s*[^\W\u4e00-\u9fff]+|\s*.", re.DOTALL)
 _REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 429: "Too Many Requests"}
 
@@ -223,10 +222,11 @@ async def stand_in(knobs: Knobs | None = None) -> AsyncIterator[StandIn]:
 
 def _answer(prompt: str) -> str:
     """The sentence of a passage that has most of the question's terms, with the passage's number."""
-    asked = set(terms((_QUESTION.findall(prompt) or [""])[-1]))
+    passages, _, rest = prompt.partition("\nQuestion: " if "\nQuestion: " in prompt else "\n问题：")
+    asked = set(terms(rest.partition("\n")[0]))
     found = [
         (len(asked & set(terms(span.of(text)))) / (1 + len(asked)), -int(number), span.of(text))
-        for number, text in _PASSAGE.findall(prompt)
+        for number, text in _PASSAGE.findall(passages)
         for span in sentences(text)
     ]
     if not found:

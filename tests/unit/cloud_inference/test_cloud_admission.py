@@ -120,6 +120,12 @@ def test_a_pace_that_was_bad_once_heals_with_good_samples() -> None:
     assert pace.output_ms < 25.0
 
 
+@given(pace=paces, seen=samples)
+def test_a_first_token_that_never_came_never_makes_the_pace_faster(pace: Pace, seen: Seen) -> None:
+    assert pace.after_late(seen).prompt_ms >= pace.prompt_ms
+    assert pace.after_late(seen).output_ms == pace.output_ms
+
+
 def test_a_first_token_that_waited_for_others_says_nothing_of_the_pace() -> None:
     queued = Seen(prompt_tokens=100, first_token_ms=9_000, completion_tokens=2, generation_ms=10, queued=True)
     assert PACE.after(queued).prompt_ms == PACE.prompt_ms

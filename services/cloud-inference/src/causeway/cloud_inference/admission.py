@@ -6,6 +6,8 @@ from causeway.proto.cloud import Refusal
 
 WEIGHT = 0.2
 """Of a new sample in the running estimates; the first is taken whole."""
+LATE_WEIGHT = 0.5
+"""Of a first token that did not come in time: it says only that it takes longer, and three of them shall be enough."""
 COMPLETION_TOKENS_PRIOR = 64.0
 COMPLETION_MORE = 1.25
 """An answer is reckoned this much longer than the usual one."""
@@ -31,6 +33,12 @@ class Pace:
     output_ms: float = 0.0
     completion_tokens: float = COMPLETION_TOKENS_PRIOR
     samples: int = 0
+
+    def after_late(self, seen: Seen) -> "Pace":
+        """With one more that gave no token for `first_token_ms`."""
+        waited = seen.first_token_ms / max(1, seen.prompt_tokens)
+        slower = max(self.prompt_ms, _mean(self.prompt_ms, waited, LATE_WEIGHT))
+        return replace(self, prompt_ms=slower, samples=self.samples + 1)
 
     def after(self, seen: Seen) -> "Pace":
         """With one sample more."""
@@ -129,5 +137,5 @@ def _late(what: str, takes_ms: float, left_ms: float) -> str:
     return f"the {what} would take {takes_ms:.0f} ms and has {max(0.0, left_ms):.0f} ms"
 
 
-def _mean(so_far: float, sample: float) -> float:
-    return sample if so_far == 0.0 else so_far + WEIGHT * (sample - so_far)
+def _mean(so_far: float, sample: float, weight: float = WEIGHT) -> float:
+    return sample if so_far == 0.0 else so_far + weight * (sample - so_far)

@@ -120,11 +120,11 @@ class Entrance:
     def seen(self, sample: Seen) -> None:
         """A generation came to an end of its own."""
         self.timeouts_in_a_row = 0
-        self._learn(sample)
+        self._learn(self.pace.after(sample))
 
     def late(self, sample: Seen) -> None:
         """No token came in time: the sample says how long was waited."""
-        self._learn(sample)
+        self._learn(self.pace.after_late(sample))
         self.failed(EngineTimeout(f"no token within {sample.first_token_ms:.0f} ms"))
 
     def failed(self, error: EngineError) -> None:
@@ -138,8 +138,8 @@ class Entrance:
         elif isinstance(error, EngineGone):
             self.down = error.detail
 
-    def _learn(self, sample: Seen) -> None:
-        self.pace = self.pace.after(sample)
+    def _learn(self, pace: Pace) -> None:
+        self.pace = pace
         self.starved = False
         self.sampled_s = asyncio.get_running_loop().time()
 

@@ -1,0 +1,213 @@
+"""A site asks over real NATS, Milvus is searched, an engine that speaks the protocol answers: what comes back."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from causeway.proto import subjects
+from causeway.proto.cloud import CloudCancel, CloudPartKind, Refusal
+from tests.support.cloud_hub import KB, SITE, Asked, hub, kinds
+from tests.support.nats_server import NatsServer
+from tests.support.openai_engine import MODEL, Knobs, stand_in
+from tests.support.waiting import pause, until
+
+pytestmark = pytest.mark.model
+LEAVE = "How many days of paid annual leave do employees have?"
+NIANJIA = "员工每年有几天带薪年休假？"
+
+
+@pytest.mark.parametrize(
+    ("question", "language", "document", "origin"),
+    [
+        (LEAVE, "en", "leave", "branch-1"),
+        (NIANJIA, "zh", "nianjia", "branch-2"),
+        ("Where is the valve?", "en", "valve", "hub"),
+    ],
+)
+async def test_an_answer_cites_the_passage_that_it_rests_on_in_the_language_of_the_question(
+    nats_server: NatsServer, shared_shelf: str, question: str, language: str, document: str, origin: str
+) -> None:
+    async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url) as running:
+        got = await running.ask(question)
+        answer = got.answer
+        assert kinds(got.parts) == ["accepted", "token", "final"]
+        assert [part.index for part in got.parts] == list(range(len(got.parts)))
+        assert (answer.abstained, answer.language, answer.finish_reason, answer.model) == (
+            False,
+            language,
+            "stop",
+            MODEL,
+        )
+        (citation,) = answer.citations
+        assert (citation.document_id, citation.origin, citation.revision) == (document, origin, 3)
+        assert "[1]" in answer.text
+        assert answer.text.replace(" [1]", "").replace("[1]", "").strip("。.") in citation.quote
+        assert citation.page == 1
+        assert got.text
+        assert {"encode", "search", "generate", "first_token", "total"} <= set(answer.latency_ms)
+
+
+async def test_only_the_knowledge_base_that_is_asked_is_cited_and_nothing_that_gave_way(
+    nats_server: NatsServer, shared_shelf: str
+) -> None:
+    async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url) as running:
+        got = await running.ask(LEAVE, kb="other", passages_max=50)
+        assert "four days" in got.answer.text
+        await running.ask(LEAVE, passages_max=50)
+        prompts = ["".join(message["content"] for message in body["messages"]) for body in engine.requests]
+        assert "four days" in prompts[-2]
+        assert "ten days" not in prompts[-2]
+        assert "ten days" in prompts[-1]
+        assert "four days" not in prompts[-1]
+        assert "two days" not in prompts[-1]
+
+
+async def test_an_answer_names_the_epoch_that_the_shelf_was_at(nats_server: NatsServer, shared_shelf: str) -> None:
+    async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url) as running:
+        epoch = (await running.ask(LEAVE)).answer.epoch
+        assert epoch["hub"] == 900
+        assert epoch["branch-1"] == 41
+
+
+async def test_a_usage_event_says_whose_tokens_they_were_and_what_they_cost(
+    nats_server: NatsServer, shared_shelf: str
+) -> None:
+    prices = {"price_prompt_usd": 1.0, "price_completion_usd": 4.0, "price_cached_usd": 0.0, "accelerator_watts": 300.0}
+    async with (
+        stand_in(Knobs(token_s=0.01, cached_tokens=10)) as engine,
+        hub(nats_server, shared_shelf, engine.url, **prices) as running,
+    ):
+        asked = running.request(LEAVE, tenant="retail")
+        answer = (await running.send(asked)).answer
+        (used,) = await running.until_used(1)
+        assert (used.site, used.kb, used.tenant, used.service) == (SITE, KB, "retail", "cloud-inference")
+        assert (used.answer_id, used.route, used.engine) == (asked.ask_id, "cloud", "vllm")
+        assert (used.prompt_tokens, used.completion_tokens) == (answer.prompt_tokens, answer.completion_tokens)
+        assert used.cached_tokens == answer.cached_tokens == 10
+        expected = (answer.prompt_tokens - 10) * 1.0 + answer.completion_tokens * 4.0
+        assert used.cost_usd == answer.cost_usd == pytest.approx(expected / 1_000_000)
+        assert used.watt_hours == answer.watt_hours
+        assert used.watt_hours == pytest.approx(300.0 * used.duration_ms / 3_600_000, rel=0.2)
+
+
+async def test_a_question_without_support_is_an_abstention_with_its_reason(
+    nats_server: NatsServer, shared_shelf: str
+) -> None:
+    text = "The chief executive is John Doe [1]."
+    async with stand_in(Knobs(text=text)) as engine, hub(nats_server, shared_shelf, engine.url) as running:
+        answer = (await running.ask("Who is the chief executive?")).answer
+        assert (answer.abstained, answer.citations) == (True, [])
+        assert "not in the passages" in answer.reason
+        assert "John" not in answer.text
+
+
+async def test_a_knowledge_base_that_nobody_shares_is_unknown(nats_server: NatsServer, shared_shelf: str) -> None:
+    async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url) as running:
+        asked = len(engine.requests)
+        got = await running.ask(LEAVE, kb="nowhere")
+        assert got.problem is not None
+        assert (got.problem.code, got.problem.retryable) == (Refusal.UNKNOWN_KB, False)
+        assert len(engine.requests) == asked
+
+
+async def test_an_adapter_is_chosen_by_the_knowledge_base(nats_server: NatsServer, shared_shelf: str) -> None:
+    adapters = {"adapters": f"{KB}=lora1"}
+    async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url, **adapters) as running:
+        answer = (await running.ask(LEAVE)).answer
+        assert (answer.adapter, engine.requests[-1]["model"]) == ("lora1", "lora1")
+        assert (await running.ask(LEAVE, kb="other")).answer.adapter == ""
+        assert engine.requests[-1]["model"] == MODEL
+        assert (await running.status()).adapters == {KB: "lora1"}
+
+
+async def test_an_ask_that_can_not_make_it_is_refused_at_once_and_never_reaches_the_engine(
+    nats_server: NatsServer, shared_shelf: str
+) -> None:
+    async with stand_in(Knobs(first_token_s=0.4)) as engine, hub(nats_server, shared_shelf, engine.url) as running:
+        seen = len(engine.requests)
+        began = asyncio.get_running_loop().time()
+        got = await running.ask(LEAVE, first_token_ms=100, deadline_ms=5_000)
+        took_s = asyncio.get_running_loop().time() - began
+        assert got.problem is not None
+        assert (got.problem.code, got.problem.retryable) == (Refusal.DEADLINE, True)
+        assert got.parts == []
+        assert took_s < 0.1, "it did not wait for what it knew"
+        assert len(engine.requests) == seen
+        status = await running.status()
+        assert status.refused == {"deadline_unreachable": 1}
+        assert status.first_token_ms > 100
+
+
+async def test_beyond_the_limit_an_ask_is_refused_as_busy(nats_server: NatsServer, shared_shelf: str) -> None:
+    async with (
+        stand_in() as engine,
+        hub(nats_server, shared_shelf, engine.url, requests_max=2, engine_measure_every_s=60.0) as running,
+    ):
+        engine.knobs.first_token_s = 2.0
+        two = [asyncio.create_task(running.ask(LEAVE)) for _ in range(2)]
+        await until(lambda: engine.running == 2)
+        got = await running.ask(LEAVE)
+        assert got.problem is not None
+        assert got.problem.code == Refusal.BUSY
+        for task in two:
+            assert not (await task).answer.abstained
+
+
+async def test_a_pause_of_the_operator_refuses_until_it_is_taken_back(
+    nats_server: NatsServer, shared_shelf: str, tmp_path: Path
+) -> None:
+    pause_file = tmp_path / "paused"
+    async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url, pause_file=pause_file) as running:
+        assert (await running.ask(LEAVE)).problem is None
+        pause_file.touch()
+        await pause(0.3)
+        got = await running.ask(LEAVE)
+        assert got.problem is not None
+        assert got.problem.code == Refusal.PAUSED
+        pause_file.unlink()
+        await pause(0.3)
+        assert (await running.ask(LEAVE)).problem is None
+
+
+async def test_a_hub_without_an_engine_says_so_at_once(nats_server: NatsServer) -> None:
+    async with hub(nats_server, "", "", engine="none") as running:
+        got = await running.ask(LEAVE)
+        assert got.problem is not None
+        assert (got.problem.code, got.problem.message) == (Refusal.ENGINE, "no engine is configured")
+        status = await running.status()
+        assert (status.healthy, status.reason, status.engine) == (False, "no engine is configured", "none")
+
+
+async def test_an_asker_who_is_gone_makes_the_engine_stop(nats_server: NatsServer, shared_shelf: str) -> None:
+    long = Knobs(token_s=0.05, text="Employees are entitled to ten days of paid annual leave [1]. " * 100)
+    async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url) as running:
+        engine.knobs = long
+        asked, got = running.request(LEAVE, tokens_max=2_000), Asked()
+        task = asyncio.create_task(running.send(asked, into=got))
+        await until(lambda: sum(part.kind is CloudPartKind.TOKEN for part in got.parts) > 2)
+        # Another site can not take it back.
+        await running.site.notify(subjects.CLOUD_CANCEL.at("branch-9"), CloudCancel(ask_id=asked.ask_id))
+        count = len(got.parts)
+        await until(lambda: len(got.parts) > count + 2)
+        assert engine.aborted == 0
+        await running.site.notify(subjects.CLOUD_CANCEL.at(SITE), CloudCancel(ask_id=asked.ask_id))
+        await until(lambda: engine.aborted == 1, 2.0)
+        await until(lambda: engine.running == 0, 2.0)
+        ended = await task
+        assert ended.problem is not None
+        assert ended.problem.code == "cancelled"
+        (used,) = await running.until_used(1)
+        assert 0 < used.completion_tokens < 200, "what was generated until then is paid for"
+
+
+async def test_a_stop_takes_nothing_new_and_finishes_what_runs(nats_server: NatsServer, shared_shelf: str) -> None:
+    async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url) as running:
+        engine.knobs.first_token_s = 1.0
+        task = asyncio.create_task(running.ask(LEAVE))
+        await until(lambda: engine.running == 1)
+        running.stop.set()
+        got = await task
+        assert not got.answer.abstained
+        await asyncio.wait_for(running.service, 20.0)
+        assert len(await running.usage()) == 1
