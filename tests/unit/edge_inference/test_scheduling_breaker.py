@@ -1,54 +1,17 @@
 """Replicas that share a breaker, over a log in memory: who may probe, and what a replica does alone."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from causeway.breaker import Phase, Result, Rule
-from causeway.bus import NotPublished, PubAck, Stored, WrongLastSequence
 from causeway.edge_inference.breaking import SharedBreaker, Ticket
 from causeway.edge_inference.scheduling_metrics import SchedulingMetrics
-from causeway.proto import Message
 from causeway.proto.breaker import BreakerState, BreakerTurned
+from tests.support.turn_log import MemoryLog
 
 RULE = Rule(window_calls=4, calls_min=2, open_wait_s=5.0, probe_s_max=30.0)
-
-
-@dataclass
-class MemoryLog:
-    """The last message per subject, with compare-and-set; `away` refuses everything."""
-
-    messages: list[BreakerTurned] = field(default_factory=list)
-    away: bool = False
-    before_publish: Callable[[], None] = lambda: None
-
-    async def publish(
-        self,
-        subject: str,
-        message: Message,
-        *,
-        msg_id: str,
-        expected_last_subject_seq: int | None = None,
-        timeout_s: float | None = None,
-    ) -> PubAck:
-        self.before_publish()
-        if self.away:
-            raise NotPublished("away")
-        if expected_last_subject_seq != len(self.messages):
-            raise WrongLastSequence(subject)
-        assert isinstance(message, BreakerTurned)
-        self.messages.append(message)
-        return PubAck(stream="BREAKER", seq=len(self.messages), duplicate=False)
-
-    async def last(self, stream: str, subject: str) -> Stored | None:
-        if self.away:
-            raise NotPublished("away")
-        if not self.messages:
-            return None
-        return Stored(subject=subject, seq=len(self.messages), message=self.messages[-1], headers={}, time=None)
 
 
 class Site:
