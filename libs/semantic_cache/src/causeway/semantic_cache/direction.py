@@ -7,7 +7,7 @@ from causeway.semantic_cache.question import Question
 _JOINING = frozenset("和 与 跟 同 还是 或 或者 及 以及 and or vs versus".split())
 _JOINED_WORDS_MAX = 2
 # From so many content words on, a text is a statement with several parts, and each may change places with another.
-LONG_WORDS_MIN = 8
+LONG_WORDS_MIN = 6
 
 
 def direction(one: Question, other: Question) -> bool:
@@ -45,8 +45,8 @@ def _once(ours: Sequence[str], theirs: Sequence[str]) -> list[str]:
 
 
 def _beside(words: Sequence[str], at: int) -> set[tuple[int, str]]:
-    """The neighbours of a word, each with its side."""
-    return {(step, words[at + step] if 0 <= at + step < len(words) else "") for step in (-1, 1)}
+    """The neighbours of a word, each with its side. To begin or to end a question is no place of its own."""
+    return {(step, words[at + step]) for step in (-1, 1) if 0 <= at + step < len(words)}
 
 
 def _joined(words: Sequence[str], first: int, second: int) -> bool:

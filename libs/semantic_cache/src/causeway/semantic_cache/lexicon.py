@@ -128,6 +128,9 @@ stop quit
 website site
 app application
 increase raise
+meter metre
+kilometer kilometre
+liter litre
 mean meaning
 happen occur
 need require
@@ -167,7 +170,9 @@ EMPTY_EN = frozenset(
     "a an the of to in on at for by with as from into about and or is are was were be been being am do does did doing "
     "done have has had having it its this that these those there here what which who whom whose when where why how i "
     "me we us can could would should will shall may might must please tell just really actually so than then if "
-    "one some any get got way thing want like ever my your you our one's s re ve ll d m im one know give there's "
+    "one some any get got way thing want ever my your you our s re ve ll d m im "
+    "two three four five six seven eight nine ten eleven twelve twenty thirty hundred thousand million billion "
+    "half second third fourth fifth twice double know give "
     "up out".split()
 )
 
@@ -209,32 +214,32 @@ OPPOSITE = tuple(
 正常 | 异常
 买方 | 卖方
 进口 | 出口
-increas rais gain grow | decreas reduc lower los drop
-buy purchas | sell
-open start begin turn-on enabl activat | close stop end disabl deactivat
-best good better pro advantag benefit | worst bad wors con disadvantag drawback
+increase raise gain grow | decrease reduce lower lose drop
+buy purchase | sell
+open start begin enable activate | close stop end disable deactivate
+best good better pro advantage benefit | worst bad worse con disadvantage drawback
 man men male boy guy husband father boyfriend | woman women female girl lady wife mother girlfriend
 high highest higher tall | low lowest lower short
 more most maximum max | less least fewest minimum min
-big large biggest largest | small smallest smaller littl tiny
+big large biggest largest | small smallest smaller little tiny
 before | after
 legal | illegal
-possibl | impossibl
-abl | unabl
+possible | impossible
+able | unable
 fast quick | slow
 first | last
 left | right
 hot | cold
 old older elder | new young younger
-install download | uninstall delet remov
-love | hat
+install download | uninstall delete remove
+love | hate
 import | export
 upload | download
 indoor | outdoor
-public | privat
-success | failur fail
+public | private
+success | failure fail
 borrow | lend
-win | los
+win | lose
 up | down
 above over | below under
 inside | outside

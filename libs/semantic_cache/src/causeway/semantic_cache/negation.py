@@ -2,13 +2,13 @@
 
 import re
 
-from causeway.semantic_cache.question import Question
+from causeway.semantic_cache.question import Question, stem
 
 # Words with a character of negation that do not negate.
 _ZH_PLAIN = re.compile(
     r"不同|不过|不但|不仅|不管|不论|不止|不断|不久|不少|不错|不好意思|不如|差不多|对不起|了不起|不锈|不动产|不由|不知道|不明白|不懂怎|"
     r"无论|无线|无锡|无花果|无人机|无穷|未来|未婚夫|未婚妻|未必|别人|别的|别墅|别克|特别|分别|区别|级别|性别|识别|告别|类别|个别|鉴别|辨别|"
-    r"差别|派别|离别|莫斯科|莫言|莫名|非常|非洲|非得|非要|是非|南非|东非|西非|北非|非典|否则|是否|能否|可否|要不|不然|不妨|"
+    r"差别|派别|离别|莫斯科|莫言|莫名|非常|非洲|非得|非要|是非|南非|东非|西非|北非|非典|否则|是否|能否|可否|要不然|要不是|不然|不妨|"
     r"免费|并非洲|没准|不一会|动不动|忍不住|不得不"
 )
 _ZH_ASKING = (
@@ -18,7 +18,8 @@ _ZH_ASKING = (
 )
 _ZH_NO = re.compile(r"不能|不会|不了|不到|不可|不出|没有|不|没|无|未|非|别|勿|莫|禁止|禁|拒|失败|无法")
 _EN_NO = frozenset(
-    "not no never without cannot nobody none neither nor nothing nowher hardli unabl non isnt dont".split()
+    stem(word)
+    for word in "not no never without cannot nobody none neither nor nothing nowhere unable non isnt dont cant".split()
 )
 
 
@@ -42,6 +43,9 @@ def negation(one: Question, other: Question) -> bool:
 
 
 def _negated(question: Question) -> list[str]:
-    """In English, the word that follows each no: `not be sick and eat` is not `be sick and not eat`."""
-    words = question.words
-    return sorted(words[at + 1] for at in range(len(words) - 1) if words[at] in _EN_NO)
+    """In English, the word that each no bears on: `not be ill and eat` is not `be ill and not eat`."""
+    words, negated = question.words, []
+    for at, word in enumerate(words):
+        if word in _EN_NO:
+            negated.append(next((after for after in words[at + 1 :] if after in question.bearing), ""))
+    return sorted(negated)

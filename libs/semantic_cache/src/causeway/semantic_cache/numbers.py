@@ -5,21 +5,7 @@ from collections import Counter
 
 from causeway.semantic_cache.question import Question
 
-_DIGIT = {
-    "零": 0,
-    "〇": 0,
-    "一": 1,
-    "二": 2,
-    "两": 2,
-    "俩": 2,
-    "三": 3,
-    "四": 4,
-    "五": 5,
-    "六": 6,
-    "七": 7,
-    "八": 8,
-    "九": 9,
-}
+_DIGIT = {digit: value for value, digit in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2, "俩": 2}
 _SCALE = {"十": 10, "百": 100, "千": 1_000, "万": 10_000, "亿": 100_000_000}
 _HAN_NUMBER = re.compile(r"[零〇一二两俩三四五六七八九十百千万亿]+(?:点[零〇一二三四五六七八九]+)?")
 # Numerals that count nothing.
@@ -29,14 +15,30 @@ _IDIOM = re.compile(
     r"六味|二维|三七|八卦|七夕|百货|百家|三明治|四川|万达|一[个种款份张位名家件只条](?!月|小时)|一道|一手|双十一|二胎|三生三世"
 )
 _LATIN = re.compile(r"\d+(?:\.\d+)?")
-_WORDS = {
-    word: value
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen nineteen twenty".split()
-    )
-} | {"thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "hundred": 100, "thousand": 1000, "million": 10**6}
-_WORDS |= {"second": 2, "third": 3, "fourth": 4, "fifth": 5, "half": 0.5, "twice": 2, "doubl": 2, "billion": 10**9}
+_WORDS: dict[str, float] = {
+    **{
+        word: float(value)
+        for value, word in enumerate(
+            "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+            "seventeen eighteen nineteen twenty".split()
+        )
+    },
+    "thirty": 30,
+    "forty": 40,
+    "fifty": 50,
+    "sixty": 60,
+    "hundred": 100,
+    "thousand": 1_000,
+    "million": 1e6,
+    "second": 2,
+    "third": 3,
+    "fourth": 4,
+    "fifth": 5,
+    "half": 0.5,
+    "twice": 2,
+    "double": 2,
+    "billion": 1e9,
+}
 _ENGLISH = re.compile(r"[a-z]+")
 
 

@@ -4,7 +4,11 @@ from collections.abc import Set
 
 from causeway.semantic_cache.difference import difference
 from causeway.semantic_cache.lexicon import OPPOSITE
-from causeway.semantic_cache.question import Question
+from causeway.semantic_cache.question import Question, is_han, stem
+
+_PAIRS = tuple(
+    tuple(frozenset(word if is_han(word) else stem(word) for word in half) for half in pair) for pair in OPPOSITE
+)
 
 
 def opposite(one: Question, other: Question) -> bool:
@@ -12,7 +16,7 @@ def opposite(one: Question, other: Question) -> bool:
     rest = difference(one, other)
     ours, theirs = set(one.words) - set(other.words), set(other.words) - set(one.words)
     ours, theirs = ours | set(rest.one), theirs | set(rest.other)
-    return any(_against(ours, theirs, left, right) or _against(theirs, ours, left, right) for left, right in OPPOSITE)
+    return any(_against(ours, theirs, left, right) or _against(theirs, ours, left, right) for left, right in _PAIRS)
 
 
 def _against(ours: Set[str], theirs: Set[str], left: Set[str], right: Set[str]) -> bool:

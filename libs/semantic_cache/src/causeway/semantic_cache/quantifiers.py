@@ -33,7 +33,7 @@ _EN = tuple(
         ("only", r"only|solely|exclusively|alone"),
         (
             "most",
-            r"most|best|top|greatest|biggest|largest|highest|longest|fastest|cheapest|easiest|worst|richest|\w{3,}est",
+            r"most|best|top|worst|(?!interest|request|suggest|invest|forest|honest|protest|contest|digest|harvest)\w{3,}est",
         ),
         ("at-least", r"at least|minimum|least"),
         ("at-most", r"at most|maximum|up to|limit"),

@@ -17,6 +17,10 @@ _IS_HAN = re.compile(rf"[{_HAN}]")
 _GROUPED = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _SPACE = re.compile(r"\s+")
 _SPACE_AT_HAN = re.compile(rf"(?<=[{_HAN}，。？！])\s+|\s+(?=[{_HAN}，。？！])")
+# 能不能 asks what 能 asks.
+_ASKING = re.compile(rf"([{_HAN}]{{1,2}})[不没]\1")
+_NUMERALS = "零〇一二两俩三四五六七八九十百千万亿"
+_NUMERAL = re.compile(rf"[{_NUMERALS}]+|\d+(?:\.\d+)?%?")
 _CLOSING = " \t\n.。?？!！,，;；、~…"
 _CLITICS = (
     (re.compile(r"\b(can)(?:no|')t\b"), r"\1 not"),
@@ -62,13 +66,12 @@ def read(text: str) -> Question:
     """Read a question; the same text is read once."""
     normal = normalised(text)
     language = detect(text)
-    return Question(
-        text, normal, language if language in ("zh", "en") else "und", tuple(_words(normal)), frozenset(_names(text))
-    )
+    read_as = language if language in ("zh", "en") else "und"
+    return Question(text, normal, read_as, tuple(_words(normal)), frozenset(_names(text)))
 
 
 def _words(normal: str) -> Iterator[str]:
-    text = _GROUPED.sub("", normal.replace("’", "'"))
+    text = _ASKING.sub(r"\1", _GROUPED.sub("", normal.replace("’", "'")))
     for pattern, plain in _CLITICS:
         text = pattern.sub(plain, text)
     for run in _TOKEN.findall(text):
@@ -87,11 +90,14 @@ def stem(word: str) -> str:
 
 
 def _content(words: tuple[str, ...]) -> Iterator[str]:
+    """Numbers are left to their own guard."""
     for word in words:
+        if _NUMERAL.fullmatch(word):
+            continue
         if _IS_HAN.match(word):
             same = SAME_ZH.get(word, word)
             if word not in EMPTY_ZH and same not in EMPTY_ZH:
-                yield same
+                yield same.lstrip(_NUMERALS) or same
         elif word not in _EMPTY_STEMS:
             yield _SAME_STEMS.get(word, word)
 

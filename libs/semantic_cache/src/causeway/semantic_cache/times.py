@@ -47,21 +47,20 @@ until 为止
 }
 _MONTHS = "january february march april may june july august september october november december".split()
 _EN = re.compile(
-    r"(?<![a-z])((?:this|last|next|past)[ -](?:year|month|week|night|semester|quarter)|today|tonight|yesterday|tomorrow|"
+    r"(?<![a-z])((?:this|last|next|past)[ -](?:year|month|week|night|semester|quarter)|today|tonight|"
+    r"yesterday|tomorrow|"
     r"morning|noon|afternoon|evening|night|weekend|spring|summer|autumn|winter|mon|tue|wed|thu|fri|sat|sun|monday|"
     r"tuesday|wednesday|thursday|friday|saturday|sunday|before|after|during|since|until|till|"
     rf"{'|'.join(month for month in _MONTHS if month != 'may')}|may(?= \d)|(?<=in )may|"
     r"jan|feb|mar|apr|jun|jul|aug|sep|sept|oct|nov|dec|\d+ ?[ap]\.?m)(?![a-z])"
 )
-_HAN_SAID = sorted((word for word in _SAID if not word.isascii() and len(word) > 1), key=len, reverse=True)
-_ZH = re.compile("|".join(_HAN_SAID))
-_EDGE = re.compile(r"[\u4e00-\u9fff]([前后])(?![置台端期景缀辈门面来面脑缘])(?=$|[\u4e00-\u9fff])")
+_HAN_SAID = tuple(word for word in _SAID if not word.isascii() and len(word) > 1)
 
 
 def times(question: Question) -> frozenset[str]:
     """What a question says of time, each in one word whatever the language. Years are numbers."""
     found = {_SAID.get(word, word.replace(" ", "-")) for word in _EN.findall(question.normal)}
-    found |= {_SAID[word] for word in _ZH.findall(question.normal)}
+    found |= {_SAID[word] for word in _HAN_SAID if word in question.normal}
     return frozenset(found)
 
 

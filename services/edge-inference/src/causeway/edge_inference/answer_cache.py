@@ -3,10 +3,10 @@
 Made as `AnswerCache(bus, site, model_id, dims, metrics, ...)` on a bus that is about to start; its follower starts with
 the bus. `on_changed` is for `Invalidating`, `reject` for feedback.
 
-Delivery guarantee: what is kept is in CACHE, last per key, and every replica holds what CACHE holds; `keep` puts nothing
-into memory by itself. At least once: the same entry put again changes nothing. After a start nothing is given until the
-documents that changed since the oldest entry was given have been read, so that a change while every replica was down
-is not missed. An entry that a change makes doubtful leaves memory before it is published as uncached.
+Delivery guarantee: what is kept is in CACHE, last per key, and every replica holds what CACHE holds; `keep` puts
+nothing into memory by itself. At least once: the same entry put again changes nothing. After a start nothing is given
+until the documents that changed since the oldest entry was given have been read, so that a change while every replica
+was down is not missed. An entry that a change makes doubtful leaves memory before it is published as uncached.
 """
 
 import logging
@@ -147,7 +147,7 @@ class AnswerCache:
             self._metrics.kept.labels(kb=ask.kb).inc()
 
     async def reject(self, kb: str, answer_id: str, reason: str) -> None:
-        """Never give it again: neither this entry, nor another answer kept under its question while it is remembered."""
+        """Never give it again, nor keep another answer under its question while the rejection is remembered."""
         for entry in [one for one in self._kbs.get(kb, ()) if one.message.answer.answer_id == answer_id]:
             await self._uncache(entry, REJECTED, reason)
 

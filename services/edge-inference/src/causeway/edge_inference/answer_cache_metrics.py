@@ -10,9 +10,7 @@ class AnswerCacheMetrics:
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"causeway_edge_inference_cache_{name}_total", text, labels, registry=registry)
 
-        self.hits = counter(
-            "hits", "Earlier answers that could be given again, by how the question was found", "kb", "by"
-        )
+        self.hits = counter("hits", "Earlier answers found, by the words of the question or its meaning", "kb", "by")
         self.misses = counter("misses", "Questions that no earlier one is near to", "kb")
         self.refused = counter("refused", "Near earlier questions that a guard kept back", "kb", "guard")
         self.kept = counter("kept", "Answers published to CACHE", "kb")

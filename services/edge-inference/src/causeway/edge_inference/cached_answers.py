@@ -1,4 +1,4 @@
-"""Earlier answers of one knowledge base in memory: by question, by vector, by what they cite. Knows no bus, no clock."""
+"""Earlier answers of one knowledge base in memory: by question, by vector, by what they cite. No bus, no clock."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
