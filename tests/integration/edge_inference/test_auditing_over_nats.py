@@ -135,7 +135,7 @@ async def test_nothing_that_is_not_public_local_and_free_to_leave_is_ever_asked(
 
 
 async def test_the_share_is_drawn_by_a_seed(bus: Bus, nats_server: NatsServer) -> None:
-    drawn = []
+    drawn: list[list[str]] = []
     for seed in (7, 7, 8):
         hub = Hub(usd=0.0)
         rule = AuditRule(share=0.2, per_day_max=1_000, usd_per_day_max=1.0, usd_each_max=0.0)
@@ -154,8 +154,7 @@ async def test_a_day_ends_with_its_money_across_replicas_and_restarts(bus: Bus, 
         for number in range(12):
             await (one if number % 2 else two).consider(ask_of(), answer_of(f"a{number}"))
             await asyncio.gather(one._queue.join(), two._queue.join())
-            spent = len(hub.asked) * 0.01
-            await until(lambda spent=spent: min(one.budget.spent_usd, two.budget.spent_usd) >= spent - 1e-9)
+            await until(lambda: min(one.budget.spent_usd, two.budget.spent_usd) >= len(hub.asked) * 0.01 - 1e-9)
         assert len(hub.asked) == 5
         assert count(registry, "audits_refused_total", reason="budget") >= 3
         await until(lambda: count(registry, "audit_spent_usd") == pytest.approx(0.05))

@@ -1,13 +1,13 @@
 """Invalidations over a real nats-server: told once by however many replicas, after restarts, links and races."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
-from causeway.bus import Bus
+from causeway.bus import Bus, Delivery
 from causeway.edge_inference.aftermath_metrics import AftermathMetrics
 from causeway.edge_inference.answer_index import AnswerIndex, DocumentName
 from causeway.edge_inference.answers_following import AnswersFollowing
@@ -63,8 +63,20 @@ async def _last_of(bus: Bus, stream: str, filters: list[str]) -> int:
     return max([delivery.stream_seq async for delivery in bus.scan(stream, filters)], default=0)
 
 
+class HardOfHearing(Invalidating):
+    """Hears of what was told only while it is let."""
+
+    hears: asyncio.Event
+
+    async def _on_told(self, deliveries: Sequence[Delivery]) -> None:
+        await self.hears.wait()
+        await super()._on_told(deliveries)
+
+
 @asynccontextmanager
-async def watch(server: NatsServer, *, per_kb_max: int = 100, documents_max: int = 1_000) -> AsyncIterator[Watch]:
+async def watch(
+    server: NatsServer, *, per_kb_max: int = 100, documents_max: int = 1_000, hears: asyncio.Event | None = None
+) -> AsyncIterator[Watch]:
     """A replica's part that invalidates, begun."""
     registry, own, changed = CollectorRegistry(), bus_to(server, "edge-inference"), list[Changed]()
     metrics = AftermathMetrics(registry)
@@ -74,7 +86,10 @@ async def watch(server: NatsServer, *, per_kb_max: int = 100, documents_max: int
         changed.append(change)
 
     standings = Standings(documents_max=documents_max, chunks_max=10_000)
-    invalidating = Invalidating(own, SITE, answers, metrics, on_changed=[note], standings=standings)
+    kind = Invalidating if hears is None else HardOfHearing
+    invalidating = kind(own, SITE, answers, metrics, on_changed=[note], standings=standings)
+    if isinstance(invalidating, HardOfHearing) and hears is not None:
+        invalidating.hears = hears
     async with own:
         await asyncio.wait_for(invalidating.follower.caught_up.wait(), BOUND_S)
         yield Watch(invalidating, answers, registry, changed)
@@ -184,6 +199,30 @@ async def test_two_replicas_and_a_restart_tell_once_however_the_revisions_went_b
     async with watch(nats_server) as again:
         await again.at_end(bus)
     assert sorted(each.answer_id for each in await told(bus)) == sorted(f"a{number}" for number in range(40))
+
+
+async def test_a_replica_that_has_not_heard_of_another_ones_word_yet_is_silent_all_the_same(
+    bus: Bus, nats_server: NatsServer
+) -> None:
+    """The other has seen a revision that the log has forgotten since, so no message id tells that it is the same."""
+    await publish(bus, *document_entries(SITE, "leave.md", [OLD], 1))
+    await keep(bus, given("a1", cited("leave.md", OLD, 1), since=2), given("a2", cited("leave.md", OLD, 1), since=2))
+    hears = asyncio.Event()
+    async with watch(nats_server, hears=hears) as one:
+        other = AnswerInvalidated(
+            answer_id="a1", kb=KB, change=Change.REVISED, document_id="leave.md", revision=2, at_unix_ms=1
+        )
+        await bus.publish(subjects.INVALIDATED.at(SITE, KB), other, msg_id="a1:leave.md:2")
+        await publish(bus, *document_entries(SITE, "leave.md", [NEW], 3))
+        await until(lambda: bool(one.changed))
+        # Long enough for a word that should not be said.
+        await pause(0.5)
+        assert len(await told(bus)) == 1
+        hears.set()
+        found = await told_of(bus, 2)
+        await one.at_end(bus)
+        assert [(each.answer_id, each.revision) for each in await told(bus)] == [("a1", 2), ("a2", 3)]
+        assert found[0] == other
 
 
 async def test_what_changed_while_no_replica_ran_is_told_at_the_next_start(bus: Bus, nats_server: NatsServer) -> None:

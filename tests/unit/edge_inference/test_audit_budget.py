@@ -28,7 +28,7 @@ def test_nothing_that_is_not_public_may_leave(residency: Residency) -> None:
     [{"route": Route.CLOUD}, {"route": Route.CACHE}, {"route": Route.FALLBACK}, {"abstained": True}, {"text": " "}],
 )
 def test_only_local_answers_that_say_something_are_audited(more: dict[str, object]) -> None:
-    assert not may_leave(ask_of(), answer_of(**more))
+    assert not may_leave(ask_of(), answer_of("a1", **more))
 
 
 def test_an_asker_who_keeps_the_cloud_out_is_not_audited() -> None:

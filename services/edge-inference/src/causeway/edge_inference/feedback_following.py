@@ -39,7 +39,8 @@ def original_of(answer_id: str) -> str:
 
 
 class FeedbackFollowing:
-    """One follower of FEEDBACK, verdicts and audits alike. It begins when the answers have been read."""
+    """One follower of FEEDBACK, verdicts and audits alike. It begins when the answers have been read and `ready` has
+    returned: a cache that does not hold its entries yet could not reject one."""
 
     def __init__(
         self,
@@ -50,6 +51,7 @@ class FeedbackFollowing:
         *,
         cache: Rejecting | None = None,
         observers: Sequence[Observer] = (),
+        ready: Callable[[], Awaitable[object]] | None = None,
         read_max: int = READ_MAX,
         began_unix_ms: int | None = None,
     ) -> None:
@@ -58,6 +60,7 @@ class FeedbackFollowing:
         self._metrics = metrics
         self._cache = cache
         self._observers = tuple(observers)
+        self._ready = ready
         self._read_max = read_max
         self._began_unix_ms = int(time.time() * 1000) if began_unix_ms is None else began_unix_ms
         self._verdicts = Verdicts(VERDICTS_MAX)
@@ -75,6 +78,8 @@ class FeedbackFollowing:
 
     async def _where(self) -> Position:
         await self._answers.follower.caught_up.wait()
+        if self._ready is not None:
+            await self._ready()
         if self._position is None:
             last = await self._bus.last_seq(streams.FEEDBACK.name)
             self._position = Position(seq=max(0, last - self._read_max))
