@@ -88,13 +88,22 @@ class AnswerCache:
             on_reset=self._forget,
         )
 
+    @staticmethod
+    def key_of(ask: Ask) -> bytes:
+        """The key of the entry that answers an ask, in CACHE and here."""
+        return cache_key(ask.tenant, ask.question, ask.kb)
+
+    def held(self, kb: str) -> int:
+        """How many entries of a kb are in memory."""
+        return len(self._kbs.get(kb, ()))
+
     def look(self, ask: Ask, language: str, vector: Vector) -> CacheLook:
         """The answer of the same question, or of the nearest that its limits and every guard let pass."""
         answers = self._kbs.get(ask.kb)
         if answers is None or not ask.cache or not self.checked:
             return CacheLook()
         now_ms = self._clock_ms()
-        exact = answers.get(cache_key(ask.tenant, ask.question, ask.kb))
+        exact = answers.get(self.key_of(ask))
         if exact is not None and may_be_given(exact.message, ask, now_ms):
             return self._hit(answers, exact, 1.0, "words")
         limit = self._limits.of(language, self._model_id)
@@ -118,7 +127,7 @@ class AnswerCache:
 
     async def keep(self, ask: Ask, language: str, vector: Vector, answer: Answer, cited: Sequence[CitedChunk]) -> None:
         """Publish an answer of the cloud to CACHE. Never raises: what can not be kept is counted and logged."""
-        key = cache_key(ask.tenant, ask.question, ask.kb)
+        key = self.key_of(ask)
         if reason := self._unfit(key, ask, answer, cited):
             self._metrics.unkept.labels(reason=reason).inc()
             return
