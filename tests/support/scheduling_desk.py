@@ -180,8 +180,9 @@ class Desk:
         self.metrics = SchedulingMetrics(self.registry)
         self.cache = cache or ScriptedCache()
         self.books = books or Books()
+        self.turns = MemoryLog()
         self.breaker = SharedBreaker(
-            MemoryLog(),
+            self.turns,
             SITE,
             "hub",
             "replica",

@@ -1,5 +1,6 @@
 """What a breaker shares its turns through, in memory: the last message, compare-and-set, and a bus that can be away."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ class MemoryLog:
 
     messages: list[BreakerTurned] = field(default_factory=list)
     away: bool = False
+    takes_s: float = 0.0
     before_publish: Callable[[], None] = lambda: None
 
     async def publish(
@@ -26,6 +28,7 @@ class MemoryLog:
         timeout_s: float | None = None,
     ) -> PubAck:
         self.before_publish()
+        await asyncio.sleep(self.takes_s)
         if self.away:
             raise NotPublished("away")
         if expected_last_subject_seq != len(self.messages):

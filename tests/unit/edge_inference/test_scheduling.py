@@ -178,7 +178,7 @@ def test_a_refusal_gives_the_local_answer_at_once(code: Refusal) -> None:
     ("changes", "reason"), [({"abstained": True}, "cloud_abstained"), ({"citations": []}, "cloud_uncited")]
 )
 def test_a_cloud_without_an_answer_or_citations_leaves_the_local_one_and_its_bill(
-    changes: dict[str, object], reason: str
+    changes: dict[str, Any], reason: str
 ) -> None:
     reply, _, _ = given([(0.1, final(**changes))])
     assert reply.told == (Route.FALLBACK, reason)
@@ -361,6 +361,35 @@ def test_the_breaker_opens_on_a_slow_hub_and_heals_with_one_probe() -> None:
         ]
         assert len(cloud.asked) == 3
         assert site.breaker.state.phase is Phase.CLOSED
+        assert (await site.ask()).told == (Route.CLOUD, "unsure")
+
+    with_breaker([[]], act)
+
+
+def test_the_time_that_a_claim_takes_is_the_askers_and_not_added_to_it() -> None:
+    async def act(site: Desk, cloud: ScriptedCloud) -> None:
+        for _ in range(2):
+            await site.ask()
+        await elapse(5.0)
+        site.turns.takes_s = 0.1
+        probe = await site.ask(deadline_ms=400)
+        assert probe.told == (Route.FALLBACK, "cloud_slow")
+        assert probe.took_s == pytest.approx(0.35, abs=NEAR_S)
+        assert cloud.asked[-1].deadline_ms in (249, 250)
+
+    with_breaker([[]], act)
+
+
+def test_a_claim_that_leaves_no_time_is_given_back() -> None:
+    async def act(site: Desk, cloud: ScriptedCloud) -> None:
+        for _ in range(2):
+            await site.ask()
+        await elapse(5.0)
+        site.turns.takes_s = 0.1
+        assert (await site.ask(deadline_ms=170)).told == (Route.EDGE, "no_time")
+        await site.settled()
+        site.turns.takes_s = 0.0
+        cloud.scripts = [streamed(0.1)]
         assert (await site.ask()).told == (Route.CLOUD, "unsure")
 
     with_breaker([[]], act)
