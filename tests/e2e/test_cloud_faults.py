@@ -1,0 +1,294 @@
+"""The hub slow, gone, broken and lying, in processes as shipped: every ask gets a reply in time, which says why."""
+
+import asyncio
+import os
+import signal
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+from nats.aio.msg import Msg
+
+from causeway.client import Client
+from causeway.proto import subjects
+from causeway.proto.breaker import BreakerState, BreakerTurned
+from tests.support.cloud_fleet import (
+    OWN_QUESTION,
+    SITE,
+    CloudFleet,
+    Reply,
+    asked,
+    asked_many,
+    running_cloud_fleet,
+    slowest,
+)
+from tests.support.openai_engine import MODEL
+from tests.support.waiting import pause, until_async
+
+pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]
+
+DEADLINE_MS = 1_500
+HEALED_S_MAX = 120.0
+NO_TIME = {"fallback/cloud_slow", "fallback/cloud_late", "fallback/cloud_stalled", "fallback/refused_deadline"}
+NOT_ASKED = {"edge/breaker_open", "edge/no_link"}
+BROKEN = {"fallback/cloud_broken", "fallback/cloud_stalled", "fallback/refused_engine", "fallback/cloud_garbage"}
+WELL = {
+    "first_token_s": 0.0,
+    "token_s": 0.0,
+    "die_after": None,
+    "garbage_after": None,
+    "error_after": None,
+    "hang_after": None,
+}
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudFleet]:
+    with running_cloud_fleet(tmp_path_factory.mktemp("faults")) as running:
+        yield running
+
+
+@asynccontextmanager
+async def healed(places: CloudFleet) -> AsyncIterator[Client]:
+    """A client of the site, once its questions go to the cloud and come back.
+
+    Several in a row: what failed before may still be in the breaker's window, and opens it with the next call."""
+    places.engine.set(**WELL)
+    async with places.client() as client:
+
+        async def answered() -> bool:
+            replies = await asked_many(client, 5, deadline_ms=DEADLINE_MS)
+            return {reply.route for reply in replies} == {"cloud"}
+
+        await until_async(answered, HEALED_S_MAX)
+        yield client
+
+
+async def local_p99_s(client: Client, count: int) -> float:
+    """What the slowest local answers take, in the same minute: the cloud is not wanted."""
+    replies = await asked_many(client, count, deadline_ms=DEADLINE_MS, cloud=False)
+    assert {reply.why for reply in replies} == {"edge/not_wanted"}
+    return slowest(replies)
+
+
+def in_time(replies: Sequence[Reply], local_s: float) -> None:
+    """No reply takes longer than the deadline and what a local answer takes."""
+    assert slowest(replies) <= DEADLINE_MS / 1000 + local_s, sorted(reply.seconds for reply in replies)[-5:]
+
+
+def whys(replies: Sequence[Reply]) -> Counter[str]:
+    return Counter(reply.why for reply in replies)
+
+
+async def turns(client: Client) -> list[BreakerTurned]:
+    """All turns of the site's breaker so far."""
+    subject = subjects.BREAKER.at(SITE, key="*")
+    found = [delivery.message async for delivery in client.bus.scan(subjects.BREAKER.stream, [subject])]
+    return [message for message in found if isinstance(message, BreakerTurned)]
+
+
+async def open_the_breaker(client: Client) -> None:
+    """Ask until nothing is asked any more."""
+
+    async def refused() -> bool:
+        return "edge/breaker_open" in whys(await asked_many(client, 2, deadline_ms=DEADLINE_MS))
+
+    await until_async(refused, HEALED_S_MAX)
+
+
+@asynccontextmanager
+async def heard_at_hub(places: CloudFleet, garbage: bytes | None = None) -> AsyncIterator[list[str]]:
+    """The asks that come over the link, by subject. With `garbage`, that is what each is answered, before any other."""
+    heard: list[str] = []
+    async with places.client(places.fleet.hub) as hub:
+
+        async def hear(message: Msg) -> None:
+            heard.append(message.subject)
+            if garbage is not None:
+                await message.respond(garbage)
+
+        await hub.bus.client.subscribe(subjects.CLOUD_ASK.at("*"), cb=hear)
+        await hub.bus.client.flush()
+        yield heard
+
+
+async def test_what_only_the_hub_knows_is_answered_over_the_link_and_says_so(places: CloudFleet) -> None:
+    async with healed(places) as client:
+        reply = await asked(client, "Who built the kiln of hall 4?", deadline_ms=DEADLINE_MS)
+        own = await asked(client, OWN_QUESTION, deadline_ms=DEADLINE_MS)
+    assert reply.answer is not None
+    assert reply.route == "cloud"
+    assert "Brunner 4" in reply.answer.text
+    assert reply.answer.model == MODEL
+    assert [citation.origin for citation in reply.answer.citations] == ["hub"]
+    assert own.answer is not None
+    assert "seven years" in own.answer.text
+
+
+@pytest.mark.parametrize("first_token_ms", [200, 500, 2_000])
+async def test_a_slow_hub_delays_no_reply_beyond_its_deadline(places: CloudFleet, first_token_ms: int) -> None:
+    await slow_hub(places, first_token_ms, count=12, at_once=1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_800)
+@pytest.mark.parametrize("first_token_ms", [200, 500, 2_000])
+async def test_a_slow_hub_delays_no_reply_of_many_at_once(places: CloudFleet, first_token_ms: int) -> None:
+    await slow_hub(places, first_token_ms, count=300, at_once=4)
+
+
+async def slow_hub(places: CloudFleet, first_token_ms: int, *, count: int, at_once: int) -> None:
+    async with healed(places) as client:
+        local_s = await local_p99_s(client, count)
+        places.engine.set(first_token_s=first_token_ms / 1000)
+        replies = await asked_many(client, count, deadline_ms=DEADLINE_MS, at_once=at_once)
+        print(first_token_ms, "local p99", local_s, "p99", slowest(replies), whys(replies))
+    in_time(replies, local_s)
+    # An engine that is late five times in a row counts as down at the hub.
+    refused = {"fallback/refused_busy", "fallback/refused_engine"}
+    assert set(whys(replies)) <= {"cloud/abstained", "cloud/unsure"} | NO_TIME | NOT_ASKED | refused
+    if first_token_ms < 500 and at_once == 1:
+        assert whys(replies)["cloud/abstained"] + whys(replies)["cloud/unsure"] > count / 2
+    if first_token_ms > 500:
+        assert not any(reply.route == "cloud" for reply in replies)
+
+
+async def test_the_breaker_opens_lets_one_probe_through_and_heals(places: CloudFleet) -> None:
+    async with healed(places) as client, heard_at_hub(places) as heard:
+        places.engine.set(first_token_s=2.0)
+        await open_the_breaker(client)
+        before = await turns(client)
+        assert before[-1].state is BreakerState.OPEN
+
+        async def probed() -> bool:
+            heard.clear()
+            burst = await asked_many(client, 8, deadline_ms=DEADLINE_MS, at_once=8)
+            assert not any(reply.route == "cloud" for reply in burst)
+            assert len(heard) <= 1, "more than one went through"
+            return len(heard) == 1
+
+        await until_async(probed, HEALED_S_MAX)
+    async with healed(places) as client:
+        after = (await turns(client))[len(before) :]
+    states = [turn.state for turn in after]
+    assert states[-2:] == [BreakerState.HALF_OPEN, BreakerState.CLOSED]
+    # Each probe claims the half-open state once: it either opens again or closes.
+    assert states.count(BreakerState.HALF_OPEN) == states.count(BreakerState.OPEN) + 1
+
+
+async def test_an_engine_that_breaks_off_in_the_middle_loses_no_reply(places: CloudFleet) -> None:
+    async with healed(places) as client:
+        local_s = await local_p99_s(client, 12)
+        places.engine.set(die_after=3, token_s=0.02)
+        streamed = await asked_many(client, 6, deadline_ms=DEADLINE_MS, stream=True)
+        whole = await asked_many(client, 6, deadline_ms=DEADLINE_MS)
+    in_time(streamed + whole, local_s)
+    assert set(whys(streamed + whole)) <= BROKEN | NOT_ASKED
+    assert set(whys(streamed + whole)) & BROKEN
+
+
+async def test_an_engine_that_is_killed_while_it_writes_loses_no_reply(places: CloudFleet) -> None:
+    async with healed(places) as client:
+        local_s = await local_p99_s(client, 8)
+        places.engine.set(token_s=0.15)
+        running = asyncio.create_task(asked_many(client, 4, deadline_ms=DEADLINE_MS, at_once=4, stream=True))
+        await pause(0.4)
+        places.engine.kill()
+        try:
+            replies = await running
+            after = await asked_many(client, 4, deadline_ms=DEADLINE_MS)
+        finally:
+            places.engine.start()
+    in_time(replies + after, local_s)
+    assert set(whys(replies + after)) <= BROKEN | NO_TIME | NOT_ASKED
+    assert set(whys(replies)) & BROKEN
+
+
+async def test_garbage_of_the_engine_never_reaches_an_asker(places: CloudFleet) -> None:
+    async with healed(places) as client:
+        local_s = await local_p99_s(client, 8)
+        places.engine.set(garbage_after=2)
+        replies = await asked_many(client, 8, deadline_ms=DEADLINE_MS)
+    in_time(replies, local_s)
+    assert set(whys(replies)) <= BROKEN | NOT_ASKED
+    assert not any("<html>" in reply.answer.text for reply in replies if reply.answer)
+
+
+@pytest.mark.parametrize("garbage", [b"\x00\xff not msgpack", b"\x80"], ids=["noise", "an empty map"])
+async def test_garbage_of_the_hub_is_told_from_an_answer(places: CloudFleet, garbage: bytes) -> None:
+    async with healed(places) as client:
+        local_s = await local_p99_s(client, 4)
+        async with heard_at_hub(places, garbage) as heard:
+            replies = await asked_many(client, 4, deadline_ms=DEADLINE_MS)
+    in_time(replies, local_s)
+    assert heard
+    assert set(whys(replies)) <= {"fallback/cloud_garbage", "fallback/cloud_broken"} | NOT_ASKED
+    assert set(whys(replies)) - NOT_ASKED
+
+
+async def test_a_hub_that_says_nothing_any_more_delays_no_reply_and_is_found_again(places: CloudFleet) -> None:
+    async with healed(places) as client:
+        local_s = await local_p99_s(client, 8)
+        frozen = sorted(places.fleet.hub.family())
+        signalled(frozen, signal.SIGSTOP)
+        try:
+            replies = await asked_many(client, 12, deadline_ms=DEADLINE_MS)
+            own = await asked(client, OWN_QUESTION, deadline_ms=DEADLINE_MS)
+        finally:
+            signalled(frozen, signal.SIGCONT)
+    in_time([*replies, own], local_s)
+    assert set(whys(replies)) <= NO_TIME | NOT_ASKED | {"fallback/cloud_unreachable"}
+    assert own.answer is not None
+    assert "seven years" in own.answer.text
+    async with healed(places):
+        pass
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_a_hub_that_is_killed_and_started_again_is_used_again(places: CloudFleet) -> None:
+    async with healed(places) as client:
+        local_s = await local_p99_s(client, 20)
+        places.fleet.hub.stop(signal.SIGTERM)
+        replies = await asked_many(client, 60, deadline_ms=DEADLINE_MS)
+        places.fleet.hub.start()
+    in_time(replies, local_s)
+    assert set(whys(replies)) <= NO_TIME | NOT_ASKED | {"fallback/cloud_unreachable"}
+    async with healed(places):
+        pass
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_800)
+async def test_faults_in_a_row_while_many_ask_lose_no_reply(places: CloudFleet, tmp_path: Path) -> None:
+    async with healed(places) as client:
+        local_s = await local_p99_s(client, 100)
+        asking = asyncio.create_task(asked_many(client, 600, deadline_ms=DEADLINE_MS, at_once=4, stream=True))
+        kinds: list[dict[str, float | int | None]] = [
+            {"first_token_s": 0.2},
+            {"first_token_s": 2.0},
+            {"die_after": 2, "token_s": 0.02},
+            {"garbage_after": 1},
+            {"hang_after": 2},
+        ]
+        while not asking.done():
+            for kind in kinds:
+                places.engine.set(**(WELL | kind))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(asyncio.shield(asking), 3.0)
+            places.engine.set(**WELL)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(asking), 6.0)
+        replies = await asking
+        print(whys(replies), "local p99", local_s, "p99", slowest(replies))
+    in_time(replies, local_s)
+    assert len(replies) == 600
+
+
+def signalled(pids: Sequence[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError, psutil.NoSuchProcess):
+            os.kill(pid, number)
