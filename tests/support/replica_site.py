@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -49,8 +50,9 @@ async def replica(
     generator: Generator | None = None,
     dropped_after_s: float = 60.0,
     rule: HistoryRule | None = None,
+    **more: Any,
 ) -> AsyncIterator[Service]:
-    """A running replica that has caught up."""
+    """A running replica that has caught up. `more` are settings."""
     settings = Settings(
         site=SITE,
         nats_url=server.url,
@@ -59,6 +61,7 @@ async def replica(
         index="exact",
         sweep_interval_s=0.05,
         sweep_dropped_after_s=dropped_after_s,
+        **more,
     )
     encoder = HashedEncoder()
     service = Service(
@@ -105,6 +108,6 @@ async def search(
     )
 
 
-async def ask(bus: Bus, question: str = QUESTION, kb: str = KB) -> Answer:
-    """One answer."""
-    return await bus.request(subjects.ASK.at(SITE, kb), Ask(kb=kb, question=question), Answer, BOUND_S)
+async def ask(bus: Bus, question: str = QUESTION, kb: str = KB, **more: Any) -> Answer:
+    """One answer. `more` is what else the ask says."""
+    return await bus.request(subjects.ASK.at(SITE, kb), Ask(kb=kb, question=question, **more), Answer, BOUND_S)

@@ -1,0 +1,179 @@
+"""A replica as it is shipped and a stand-in for the hub, over a real nats-server: every route, and what goes wrong."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from causeway.breaker import Phase
+from causeway.bus import Bus
+from causeway.edge_inference.service import Service
+from causeway.proto import subjects
+from causeway.proto.answers import AnswerPart, Ask, PartKind, Route
+from causeway.proto.breaker import BreakerState, BreakerTurned
+from causeway.proto.documents import Residency
+from causeway.proto.feedback import AnswerGiven
+from tests.support.knowledge_builders import KB
+from tests.support.knowledge_log import chunk_entry, manifest_entry, publish
+from tests.support.nats_server import NatsServer, nats_server
+from tests.support.replica_site import BOUND_S, SITE, TEXTS, ask, bus, replica, searchable
+from tests.support.scripted_cloud import TEXT
+from tests.support.stub_hub import StubHub, stub_hub
+from tests.support.waiting import until, until_async
+
+__all__ = ["bus", "nats_server"]
+UNKNOWN = "Which moon of Saturn has methane lakes?"
+FAST = {"breaker_calls_min": 2, "breaker_window_calls": 4, "breaker_open_wait_s": 0.3, "breaker_open_wait_s_max": 0.6}
+
+
+async def known(bus: Bus, residency: Residency = Residency.PUBLIC) -> None:
+    chunks = [chunk_entry(SITE, text) for text in TEXTS]
+    await publish(bus, *chunks, manifest_entry(SITE, "leave.pdf", TEXTS, 1, residency=residency))
+    await searchable(bus, "leave.pdf", 1)
+
+
+@asynccontextmanager
+async def site(
+    bus: Bus, server: NatsServer, folder: Path, *, residency: Residency = Residency.PUBLIC, **more: object
+) -> AsyncIterator[Service]:
+    settings = {"link_user": "link", **FAST, **more}
+    async with replica(server, folder, **settings) as service:
+        await known(bus, residency)
+        assert service.around.cloud is not None
+        cloud = service.around.cloud
+        await until(lambda: cloud.connected)
+        yield service
+
+
+async def test_what_is_not_known_here_is_asked_of_the_hub_and_streamed(
+    bus: Bus, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    hub = StubHub()
+    async with stub_hub(nats_server, SITE, hub), site(bus, nats_server, tmp_path / "vault"):
+        request = Ask(kb=KB, question=UNKNOWN, stream=True)
+        stream = bus.request_stream(subjects.ASK.at(SITE, KB), request, AnswerPart, wait_s=BOUND_S)
+        parts = [part async for part in stream]
+        answer = parts[-1].answer
+        assert answer is not None
+        assert [part.kind for part in parts] == [PartKind.INSTANT, PartKind.TOKEN, PartKind.TOKEN, PartKind.FINAL]
+        assert (answer.route, answer.text, answer.cost_usd) == (Route.CLOUD, TEXT, 0.002)
+        assert answer.answer_id == hub.asked[0].ask_id
+        assert answer.epoch[SITE] == 3
+        assert answer.citations[0].origin == "hub"
+        assert hub.asked[0].question == UNKNOWN
+
+        async def in_ledger() -> bool:
+            kept = await bus.last(subjects.ANSWERED.stream, subjects.ANSWERED.at(SITE, KB))
+            return kept is not None and isinstance(kept.message, AnswerGiven) and kept.message.route is Route.CLOUD
+
+        await until_async(in_ledger)
+
+
+async def test_the_same_question_again_comes_out_of_the_cache(
+    bus: Bus, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    hub = StubHub()
+    async with stub_hub(nats_server, SITE, hub), site(bus, nats_server, tmp_path / "vault"):
+        first = await ask(bus, UNKNOWN)
+        assert first.route is Route.CLOUD
+
+        async def cached() -> bool:
+            return (await ask(bus, UNKNOWN)).route is Route.CACHE
+
+        await until_async(cached)
+        again = await ask(bus, UNKNOWN)
+        assert (again.text, again.cost_usd, again.decision) == (TEXT, 0.0, "cached")
+        assert again.answer_id.partition(".")[0] in [asked.ask_id for asked in hub.asked]
+
+
+@pytest.mark.parametrize(
+    ("then", "first_s", "decision", "within_s"),
+    [
+        ("answers", 2.0, "cloud_slow", 1.5),
+        ("dies", 0.05, "cloud_broken", 1.5),
+        ("garbage", 0.05, "cloud_garbage", 1.5),
+        ("hangs", 0.05, "cloud_stalled", 2.0),
+        ("refuses", 0.05, "refused_busy", 1.5),
+    ],
+)
+async def test_whatever_the_hub_does_the_local_answer_comes_and_says_so(
+    bus: Bus, nats_server: NatsServer, tmp_path: Path, then: str, first_s: float, decision: str, within_s: float
+) -> None:
+    hub = StubHub(first_s=first_s, then=then)
+    async with (
+        stub_hub(nats_server, SITE, hub),
+        site(bus, nats_server, tmp_path / "vault", cloud_token_gap_ms=400),
+    ):
+        await ask(bus, UNKNOWN, cloud=False)
+        began_s = time.monotonic()
+        answer = await ask(bus, UNKNOWN, deadline_ms=5_000)
+        assert time.monotonic() - began_s < within_s
+        assert (answer.route, answer.decision, answer.abstained) == (Route.FALLBACK, decision, True)
+        assert answer.reason
+        if then in ("answers", "hangs"):
+            await until(lambda: hub.cancelled == [hub.asked[0].ask_id])
+
+
+async def test_a_hub_that_nobody_serves_opens_the_breaker_and_one_probe_heals_it(
+    bus: Bus, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    async with site(bus, nats_server, tmp_path / "vault") as service:
+        answers = [await ask(bus, UNKNOWN) for _ in range(3)]
+        assert [answer.decision for answer in answers] == ["cloud_unreachable", "cloud_unreachable", "breaker_open"]
+        assert [answer.route for answer in answers] == [Route.FALLBACK, Route.FALLBACK, Route.EDGE]
+        hub = StubHub()
+        async with stub_hub(nats_server, SITE, hub):
+            await until(lambda: service.around.breaker.look().allowed)
+            replies = await asyncio.gather(*(ask(bus, UNKNOWN, cache=False) for _ in range(8)))
+            assert [reply.route for reply in replies].count(Route.CLOUD) == len(hub.asked) == 1
+            assert (await ask(bus, UNKNOWN, cache=False)).route is Route.CLOUD
+
+
+async def test_two_replicas_of_a_site_share_their_breaker(bus: Bus, nats_server: NatsServer, tmp_path: Path) -> None:
+    long = FAST | {"breaker_open_wait_s": 30.0, "breaker_open_wait_s_max": 30.0}
+    async with (
+        site(bus, nats_server, tmp_path / "one", **long) as one,
+        replica(nats_server, tmp_path / "two", link_user="link", **long) as two,
+    ):
+
+        async def opened() -> bool:
+            await ask(bus, UNKNOWN)
+            return {one.around.breaker.state.phase, two.around.breaker.state.phase} == {Phase.OPEN}
+
+        await until_async(opened)
+        turned = [delivery.message async for delivery in bus.scan("BREAKER", [one.around.breaker.subject])]
+        assert [turn.state for turn in turned if isinstance(turn, BreakerTurned)] == [BreakerState.OPEN]
+
+
+async def test_a_question_about_restricted_evidence_never_leaves(
+    bus: Bus, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    hub = StubHub()
+    async with (
+        stub_hub(nats_server, SITE, hub),
+        site(bus, nats_server, tmp_path / "vault", residency=Residency.RESTRICTED),
+    ):
+        answer = await ask(bus, UNKNOWN)
+        assert (answer.route, answer.decision, answer.residency) == (Route.EDGE, "restricted", Residency.RESTRICTED)
+        assert hub.asked == []
+
+
+async def test_a_question_that_is_not_public_never_leaves(bus: Bus, nats_server: NatsServer, tmp_path: Path) -> None:
+    hub = StubHub()
+    async with stub_hub(nats_server, SITE, hub), site(bus, nats_server, tmp_path / "vault"):
+        for residency in (Residency.RESTRICTED, Residency.INTERNAL):
+            answer = await ask(bus, UNKNOWN, residency=residency)
+            assert (answer.route, answer.decision) == (Route.EDGE, residency.value)
+        assert hub.asked == []
+
+
+async def test_a_site_that_has_not_joined_answers_as_before(bus: Bus, nats_server: NatsServer, tmp_path: Path) -> None:
+    async with replica(nats_server, tmp_path / "vault") as service:
+        await known(bus)
+        answer = await ask(bus, UNKNOWN)
+        assert (answer.route, answer.decision) == (Route.EDGE, "no_link")
+        assert answer.answer_id
+        assert service.around.cloud is None

@@ -1,0 +1,75 @@
+"""Stands where cloud-inference stands, on the same server: answers as a test says, and hears who waits no more."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from causeway.bus import Bus, BusSettings, Caller, Endpoint, ProblemReply
+from causeway.proto import Message, subjects
+from causeway.proto.answers import Problem
+from causeway.proto.cloud import CloudAsk, CloudCancel, CloudPart, CloudPartKind
+from tests.support.nats_server import NatsServer
+from tests.support.scripted_cloud import accepted, final, token
+
+
+@dataclass
+class StubHub:
+    """`first_s` before the first token; then `then` decides: `answers`, `dies`, `hangs`, `garbage`, `refuses`."""
+
+    first_s: float = 0.05
+    then: str = "answers"
+    code: str = "busy"
+    asked: list[CloudAsk] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+
+    def ask(self, caller: Caller, request: CloudAsk) -> AsyncGenerator[Message, None]:
+        """The parts of one reply."""
+        self.asked.append(request)
+        return self._parts(request)
+
+    async def _parts(self, request: CloudAsk) -> AsyncGenerator[Message, None]:
+        if self.then == "refuses":
+            raise ProblemReply(Problem(code=self.code, message="not now"))
+        yield accepted()
+        await asyncio.sleep(self.first_s)
+        yield token(1, "Every employee ")
+        if self.then == "hangs":
+            await asyncio.sleep(request.deadline_ms / 1000)
+        if self.then == "dies":
+            raise ProblemReply(Problem(code="engine_down", message="the engine died"))
+        if self.then == "garbage":
+            # Of another type than the protocol says.
+            yield CloudCancel(ask_id="?")
+        yield token(2, "has twelve days")
+        yield final(index=3)
+
+    async def cancel(self, caller: Caller, cancel: CloudCancel) -> None:
+        """Nobody waits for this one."""
+        self.cancelled.append(cancel.ask_id)
+
+
+@asynccontextmanager
+async def stub_hub(server: NatsServer, site: str, hub: StubHub) -> AsyncIterator[None]:
+    """Serve the hub's subjects of one site."""
+    endpoints = [
+        Endpoint(
+            name="ask",
+            subject=subjects.CLOUD_ASK.at(site),
+            handler=hub.ask,
+            request_type=CloudAsk,
+            is_last=lambda part: isinstance(part, CloudPart) and part.kind is CloudPartKind.FINAL,
+            concurrency_max=64,
+        ),
+        Endpoint(
+            name="cancel",
+            subject=subjects.CLOUD_CANCEL.at(site),
+            handler=hub.cancel,
+            request_type=CloudCancel,
+            everyone=True,
+        ),
+    ]
+    async with Bus(BusSettings(url=server.url, site="hub", service="cloud-inference")) as bus:
+        serving = bus.serve("cloud-inference", "1.0.0", "A stand-in.", endpoints)
+        await asyncio.wait_for(serving.ready.wait(), 20.0)
+        yield
