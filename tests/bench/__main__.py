@@ -1,4 +1,5 @@
-"""`make bench`: starts a site of its own, measures, prints ratios, stops it; then a hub and a site for the link."""
+"""`make bench`: starts a site of its own, measures, prints ratios, stops it; then hubs and sites for the cloud route and
+for the link."""
 
 import argparse
 import asyncio
@@ -21,6 +22,7 @@ from causeway.proto.answers import Answer, Ask, Search, SearchResult
 from causeway.proto.documents import Document, DocumentStatus, Residency, State
 from tests.bench import corpus as corpora
 from tests.bench import floors
+from tests.bench.cloud import run_cloud
 from tests.bench.link import add_options, plan_of, run_link
 from tests.bench.routing import CALLS, bench_routing
 from tests.bench.table import FLOOR_RATIO_WORTH_A_PROFILE, Report, Row, percentile
@@ -264,6 +266,7 @@ def main() -> None:
     parser.add_argument("--sizes", default="10000,100000", help="chunks per knowledge base, the first is also asked")
     parser.add_argument("--asks", type=int, default=200, help="requests per measurement")
     parser.add_argument("--documents", type=int, default=300, help="documents to ingest")
+    parser.add_argument("--cloud-asks", type=int, default=60, help="asks over the cloud route, and to its engine alone")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     add_options(parser)
     options = parser.parse_args()
@@ -274,6 +277,7 @@ def main() -> None:
     decisions = bench_routing(CALLS)
     report = asyncio.run(run_site(sizes, options.asks, options.documents, encoder, console))
     report.extend(decisions)
+    report.extend(asyncio.run(run_cloud(options.cloud_asks, console)))
     asyncio.run(run_link(plan_of(options), report, console, encoder.encode_passages))
     if options.json:
         print(json.dumps(report.as_dict(), ensure_ascii=False, indent=1))
