@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,7 +27,12 @@ from tests.support.waiting import until, until_async
 
 __all__ = ["bus", "nats_server"]
 UNKNOWN = "Which moon of Saturn has methane lakes?"
-FAST = {"breaker_calls_min": 2, "breaker_window_calls": 4, "breaker_open_wait_s": 0.3, "breaker_open_wait_s_max": 0.6}
+FAST: dict[str, Any] = {
+    "breaker_calls_min": 2,
+    "breaker_window_calls": 4,
+    "breaker_open_wait_s": 0.3,
+    "breaker_open_wait_s_max": 0.6,
+}
 
 
 async def known(bus: Bus, residency: Residency = Residency.PUBLIC) -> None:
@@ -37,9 +43,9 @@ async def known(bus: Bus, residency: Residency = Residency.PUBLIC) -> None:
 
 @asynccontextmanager
 async def site(
-    bus: Bus, server: NatsServer, folder: Path, *, residency: Residency = Residency.PUBLIC, **more: object
+    bus: Bus, server: NatsServer, folder: Path, *, residency: Residency = Residency.PUBLIC, **more: Any
 ) -> AsyncIterator[Service]:
-    settings = {"link_user": "link", **FAST, **more}
+    settings: dict[str, Any] = {"link_user": "link", **FAST, **more}
     async with replica(server, folder, **settings) as service:
         await known(bus, residency)
         assert service.around.cloud is not None

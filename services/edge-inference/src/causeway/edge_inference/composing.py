@@ -118,6 +118,8 @@ def support(cloud: CloudAnswer) -> float:
     Where text and passages are of different languages that can not be told: then, of its sentences, the share that
     carries a mark of a citation.
     """
+    if not cloud.citations:
+        return 0.0
     evidence = "\n".join(citation.quote for citation in cloud.citations)
     text = _MARK.sub(" ", cloud.text)
     if detect(text) != detect(evidence):
