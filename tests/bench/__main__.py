@@ -1,5 +1,5 @@
-"""`make bench`: starts a site of its own, measures, prints ratios, stops it; then hubs and sites for the cloud route and
-for the link."""
+"""`make bench`: starts a site of its own, measures, prints ratios, stops it; then hubs and sites for the cloud route
+and for the link."""
 
 import argparse
 import asyncio
