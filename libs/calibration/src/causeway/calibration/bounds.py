@@ -27,6 +27,11 @@ def lower_bound(right: float, judged: float, delta: float) -> float:
     return _beta_quantile(delta, right, judged - right + 1)
 
 
+def exceeds(share: float, right: float, judged: float, delta: float) -> bool:
+    """Say whether `lower_bound` is at least `share`, at a sixtieth of its cost."""
+    return right > 0 and beta_cdf(share, min(right, judged), judged - min(right, judged) + 1) <= delta
+
+
 def upper_bound(right: float, judged: float, delta: float) -> float:
     """Return the share that is not reached with confidence 1 - delta; 1 of nothing."""
     return 1.0 - lower_bound(judged - right, judged, delta)

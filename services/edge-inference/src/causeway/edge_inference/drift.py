@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from causeway.calibration.bounds import lower_bound
+from causeway.calibration.bounds import exceeds
 
 JUDGED_PER_FALSE_ALARM = 1_000.0
 # Precisions that the bets are best against, as parts of the promise: a small loss and a large one.
@@ -136,7 +136,7 @@ def supported(answers: Sequence[Judged], promise: float) -> float:
     for count, one in enumerate(ordered, start=1):
         right += one.right
         last_of_its_kind = count == len(ordered) or ordered[count].probability < one.probability
-        if last_of_its_kind and count >= EVIDENCE_MIN and lower_bound(right, count, DELTA) >= promise:
+        if last_of_its_kind and count >= EVIDENCE_MIN and exceeds(promise, right, count, DELTA):
             found = one.probability
     return found
 
