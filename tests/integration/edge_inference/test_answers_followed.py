@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from causeway.bus import Bus
+from causeway.bus import Bus, StreamMissing
 from causeway.client import AnswerInvalidated, Client
 from causeway.edge_inference.service import Service
 from causeway.proto import streams, subjects
@@ -143,7 +143,7 @@ async def ask_at(service: Service, client: Client, question: str) -> Answer:
 
 async def test_an_answer_given_while_the_link_is_cut_is_told_of_when_the_delta_arrives(tmp_path: Path) -> None:
     async with (
-        linked(tmp_path / "fleet", sites=("a",)) as fleet,
+        linked(tmp_path / "fleet", sites=("a",), keep=True, compression="off") as fleet,
         running(fleet, "hub", tmp_path) as hub,
         running(fleet, "a", tmp_path) as site,
         replica_at(fleet, "a", tmp_path / "vault") as service,
@@ -164,5 +164,12 @@ async def test_an_answer_given_while_the_link_is_cut_is_told_of_when_the_delta_a
         async with aclosing(client.follow_invalidations({answer.answer_id})) as told:
             fleet.heal("a")
             heard = await first(told)
+        async with fleet.bus("a", "link") as link:
+            with pytest.raises(StreamMissing):
+                await link.last_seq(streams.ANSWERS.name)
+        crossed = bytes(fleet.links["a"].captured_up)
+        assert b"site.a.sync.report" in crossed, "the capture shows what does cross"
+        for private in (QUESTION, answer.answer_id):
+            assert private.encode() not in crossed
     assert (heard.origin, heard.document_id, heard.revision, heard.change) == ("hub", "leave.md", 2, Change.REVISED)
     assert answer.route is not Route.CLOUD

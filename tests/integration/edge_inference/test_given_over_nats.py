@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from causeway.bus import Bus
+from causeway.bus.streams import declare
 from causeway.edge_inference.aftermath_metrics import AftermathMetrics
 from causeway.edge_inference.given import Given
 from causeway.edge_inference.usage_of import Tariff
@@ -18,7 +20,7 @@ from causeway.proto.feedback import AnswerGiven
 from causeway.proto.usage import UsageRecorded
 from tests.support.answers_given import answer_of, ask_of, cited
 from tests.support.knowledge_builders import KB
-from tests.support.nats_server import NatsServer, nats_server
+from tests.support.nats_server import NatsServer, ServerOptions, nats_server, running_server
 from tests.support.replica_site import SITE, bus, bus_to
 from tests.support.waiting import until, until_async
 
@@ -133,6 +135,19 @@ async def test_an_answer_without_an_id_or_too_large_for_a_message_is_counted_not
     (answer,) = await stored(bus, streams.ANSWERS.name)
     assert isinstance(answer, AnswerGiven)
     assert answer.answer_id == "fits"
+
+
+@pytest.mark.parametrize("cipher", ["", "aes"])
+async def test_what_is_kept_is_encrypted_where_the_site_is(tmp_path: Path, cipher: str) -> None:
+    options = ServerOptions(cipher=cipher, key="a key of the tests" if cipher else "")
+    with running_server(tmp_path / "sealed", options) as server:
+        async with bus_to(server) as bus:
+            await declare(bus, fresh=True)
+            async with Given(bus, SITE, AftermathMetrics(CollectorRegistry())) as ledger:
+                await ledger.given(ask_of(question=f"Who is {SECRET}?"), answer_of(text=f"It is {SECRET}."), [])
+            assert await bus.count(streams.ANSWERS.name) == 1
+        on_disk = b"".join(path.read_bytes() for path in server.store_dir.rglob("*") if path.is_file())
+    assert (SECRET.encode() in on_disk) is not bool(cipher)
 
 
 class Refusing:

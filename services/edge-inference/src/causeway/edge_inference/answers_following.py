@@ -13,6 +13,8 @@ from causeway.proto import streams, subjects
 from causeway.proto.feedback import AnswerGiven
 
 READ_MAX = 50_000
+# Asks get their turn between two batches.
+BATCH_MAX = 100
 Listener = Callable[[Sequence[Followed]], Awaitable[None]]
 
 
@@ -35,6 +37,7 @@ class AnswersFollowing:
             self.position,
             self.handle,
             message_types=subjects.ANSWERED.carries,
+            batch_max=BATCH_MAX,
             on_reset=self.reset,
         )
 

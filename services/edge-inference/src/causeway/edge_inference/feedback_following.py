@@ -15,7 +15,7 @@ from typing import Protocol
 from causeway.bus import Bus, Delivery, Position
 from causeway.edge_inference.aftermath_metrics import AftermathMetrics
 from causeway.edge_inference.answer_index import Followed
-from causeway.edge_inference.answers_following import AnswersFollowing
+from causeway.edge_inference.answers_following import BATCH_MAX, AnswersFollowing
 from causeway.edge_inference.feedback_rules import Ignored, Observation, Verdicts, rule
 from causeway.proto import streams, subjects
 from causeway.proto.feedback import AnswerAudited, Feedback, Verdict
@@ -73,6 +73,7 @@ class FeedbackFollowing:
             self._where,
             self._on_feedback,
             message_types=(*subjects.FEEDBACK.carries, *subjects.AUDITED.carries),
+            batch_max=BATCH_MAX,
             on_reset=self._reset,
         )
 

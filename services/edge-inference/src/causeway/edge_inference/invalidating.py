@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from causeway.bus import Bus, Delivery, Position, WrongLastSequence
 from causeway.edge_inference.aftermath_metrics import AftermathMetrics
 from causeway.edge_inference.answer_index import DocumentName, Followed, Told
-from causeway.edge_inference.answers_following import AnswersFollowing
+from causeway.edge_inference.answers_following import BATCH_MAX, AnswersFollowing
 from causeway.edge_inference.doubts import Doubt, Standing, Standings, doubt_of
 from causeway.proto import Message, streams, subjects
 from causeway.proto.feedback import AnswerInvalidated
@@ -92,6 +92,7 @@ class Invalidating:
             self._where_told,
             self._on_told,
             message_types=subjects.INVALIDATED.carries,
+            batch_max=BATCH_MAX,
             on_reset=self._reset_told,
         )
         self.follower = bus.follow(
@@ -100,6 +101,7 @@ class Invalidating:
             self._where,
             self._on_changes,
             message_types=tuple(kind for row in CHANGED for kind in row.carries),
+            batch_max=BATCH_MAX,
             on_reset=self._reset,
         )
 
