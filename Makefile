@@ -106,7 +106,7 @@ schema-check:
 deploy-check:
 	$(BIN)/hadolint --config deploy/hadolint.yaml deploy/Dockerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
-	$(BIN)/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/k8s/*.yaml))
+	$(BIN)/kubernetes-validate --strict --quiet $(filter-out %/kustomization.yaml,$(wildcard deploy/k8s/*.yaml deploy/k8s-engine/*.yaml))
 	@CAUSEWAY_SITE=local CAUSEWAY_STORAGE_KEY=k0 CAUSEWAY_NATS_PASSWORD=k0 CAUSEWAY_LINK_PASSWORD=k0 $(BIN)/nats-server -t -c deploy/nats/nats-server.conf
 
 tidy:

@@ -31,6 +31,18 @@ POLL_S = 0.2
 HAS_VLLM = (vllm_environment() / "bin" / "python").is_file()
 NO_VLLM = f"vLLM is not installed in {vllm_environment().name}: make setup-vllm"
 
+# What admission, alerts and the autoscaler's manifest read of vLLM.
+VLLM_METRICS = (
+    "vllm:num_requests_running",
+    "vllm:num_requests_waiting",
+    "vllm:kv_cache_usage_perc",
+    "vllm:admission_rejections_total",
+    "vllm:request_queue_time_seconds_sum",
+    "vllm:time_to_first_token_seconds_bucket",
+    "vllm:prefix_cache_hits_total",
+    "vllm:prompt_tokens_cached_total",
+)
+
 
 @dataclass
 class EngineProcess:

@@ -84,7 +84,7 @@ def test_the_manifests_are_all_named_and_read_only_files_that_the_commands_write
     assert set(plan["resources"]) == {path.name for path in MANIFESTS.glob("*.yaml")} - {"kustomization.yaml"}
     read = {file for one in (*plan["configMapGenerator"], *plan["secretGenerator"]) for file in one["files"]}
     written = {"nats-server.conf", "accounts.conf", "ca.pem", "hub.pem", "hub.key"}
-    keys = {"storage.key", "vault.key", "chunk.key", "nats.password"}
+    keys = {"storage.key", "vault.key", "chunk.key", "nats.password", "engine.key"}
     assert read == {f"hub/nats/{name}" for name in written} | {f"hub/keys/{name}" for name in keys} | {"hub/fleet.yaml"}
 
 
@@ -117,7 +117,7 @@ def test_the_secrets_that_the_compose_file_reads_are_those_that_are_made() -> No
     files = [Path(secret["file"]) for secret in COMPOSE["secrets"].values()]
     assert {file.name for file in files if file.parent == Path("deploy/secrets")} == of_site
     of_hub = {file.name for file in files if file.parent == Path("deploy/hub/keys")}
-    assert of_hub == {path.name for path in (*KEYS.lasting(), KEYS.password)}
+    assert of_hub == {path.name for path in (*KEYS.lasting(), KEYS.password, KEYS.engine)}
 
 
 def test_the_server_of_the_containers_is_configured_as_that_of_the_command() -> None:

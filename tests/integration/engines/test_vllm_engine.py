@@ -13,24 +13,13 @@ from causeway.cloud_inference.completions import Generation, Piece
 from causeway.cloud_inference.errors import EngineBusy, EngineRefused
 from causeway.cloud_inference.openai_http import OpenAiEngine
 from causeway.models import HF_GENERATOR, ModelError, ModelStore
-from tests.support.engine_process import HAS_VLLM, NO_VLLM, EngineProcess, engine_process
+from tests.support.engine_process import HAS_VLLM, NO_VLLM, VLLM_METRICS, EngineProcess, engine_process
 from tests.support.tiny_llama import CONTEXT_TOKENS, write_tiny_llama, write_tiny_lora
 from tests.support.waiting import until_async
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(900), pytest.mark.skipif(not HAS_VLLM, reason=NO_VLLM)]
 
 SEQUENCES, QUEUE = 2, 2
-# What admission, alerts and the autoscaler's manifest read.
-NAMES = (
-    "vllm:num_requests_running",
-    "vllm:num_requests_waiting",
-    "vllm:kv_cache_usage_perc",
-    "vllm:admission_rejections_total",
-    "vllm:request_queue_time_seconds_sum",
-    "vllm:time_to_first_token_seconds_bucket",
-    "vllm:prefix_cache_hits_total",
-    "vllm:prompt_tokens_cached_total",
-)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +96,7 @@ async def test_what_is_beyond_its_queue_is_refused_at_once_and_counted(vllm: Eng
 
 async def test_load_and_every_metric_that_is_read_are_on_its_page(vllm: EngineProcess) -> None:
     page = vllm.page("/metrics")
-    assert [name for name in NAMES if f"\n{name}{{" not in page] == []
+    assert [name for name in VLLM_METRICS if f"\n{name}{{" not in page] == []
     async with vllm.client() as engine:
         load = await engine.load()
     assert load is not None

@@ -136,6 +136,7 @@ def test_cloud_inference_finds_the_engine_of_the_hub_and_its_adapters_by_kb() ->
         "CLOUD_INFERENCE_ENGINE_KEY_FILE": "/keys/engine.key",
         "CLOUD_INFERENCE_ENGINE_SEQUENCES_MAX": "16",
         "CLOUD_INFERENCE_ENGINE_CONTEXT_TOKENS": "4096",
+        "CLOUD_INFERENCE_REQUESTS_MAX": "16",
         "CLOUD_INFERENCE_ADAPTERS": "bonds=finance,loans=finance",
         "CLOUD_INFERENCE_MILVUS_URI": "http://127.0.0.1:19530",
         "CLOUD_INFERENCE_MODEL": "multilingual-e5-small",

@@ -9,6 +9,8 @@ from causeway.cli.engine_config import EngineConfig, EngineKind, words
 
 KEY_VARIABLE = "CAUSEWAY_ENGINE_KEY"
 LOOPBACK = "127.0.0.1"
+REQUESTS_MIN = 16
+"""What cloud-inference works on at once at least: retrieval goes on while the engine is full."""
 _SERVER = "vllm.entrypoints.openai.api_server"
 _CHILD = "causeway.cli.llama_engine"
 
@@ -61,6 +63,7 @@ def cloud_settings(engine: Engine, port: int) -> dict[str, str]:
         "engine_metrics_url": metrics,
         "engine_sequences_max": str(config.max_num_seqs),
         "engine_context_tokens": str(config.max_model_len),
+        "requests_max": str(max(REQUESTS_MIN, config.max_num_seqs)),
         "adapters": ",".join(f"{kb}={name}" for kb, name in sorted(engine.by_kb.items())),
     }
     if engine.key_file is not None:

@@ -56,7 +56,7 @@ def init(
     with changing(folder):
         init_hub(folder, hub)
         keys = SiteKeys(folder.keys)
-        make_missing(keys, initialised=False, needed=(*keys.lasting(), keys.password))
+        make_missing(keys, initialised=False, needed=(*keys.lasting(), keys.password, keys.engine))
     option = "" if data == DEFAULT_HUB_FOLDER else f" --data {data}"
     STDOUT.print(f"Made a hub in [bold]{data}[/]: fleet.yaml, keys/{'' if no_tls else ', pki/'}.")
     STDOUT.print("[bold]Keep a copy of keys/ elsewhere: without them the data is lost.[/]")
