@@ -22,6 +22,7 @@ from causeway.proto.chunks import Manifest, Place
 from causeway.proto.cloud import CloudAnswer, CloudAsk, CloudPart, CloudPartKind, CloudStatus, CloudStatusAsked
 from causeway.proto.knowledge import DocumentRevised, Watermark
 from causeway.proto.usage import UsageRecorded
+from causeway.runtime.process import Body
 from tests.support.knowledge_builders import chunk_id, document_key
 from tests.support.nats_server import NatsServer
 from tests.support.waiting import until_async
@@ -29,7 +30,7 @@ from tests.support.waiting import until_async
 KB = "handbook"
 SITE = "branch-1"
 _numbers = itertools.count()
-# (origin, kb, document, title, texts)
+# Of each: its origin, kb, document id, title and texts.
 SHARED: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     (
         "branch-1",
@@ -203,7 +204,7 @@ async def hub(server: NatsServer, milvus_uri: str, engine_url: str, **settings: 
             subjects.WATERMARK.at("branch-1"), Watermark(origin="branch-1", outbox_seq=41, inbox_seq=7), msg_id="w"
         )
         stop = asyncio.Event()
-        task = asyncio.create_task(service(stop))
+        task = asyncio.create_task(_run(service, stop))
         running = Hub(bus=bus, site=site, stop=stop, service=task)
         try:
             await until_async(lambda: _serves(running))
@@ -213,6 +214,10 @@ async def hub(server: NatsServer, milvus_uri: str, engine_url: str, **settings: 
         finally:
             stop.set()
             await asyncio.wait_for(task, 30.0)
+
+
+async def _run(service: Body, stop: asyncio.Event) -> None:
+    await service(stop)
 
 
 async def _serves(running: Hub) -> bool:

@@ -165,8 +165,9 @@ class StandIn:
         await _event(writer, _chunk(body, {"role": "assistant", "content": ""}))
         await asyncio.sleep(knobs.first_token_s)
         prompt = "".join(message["content"] for message in body["messages"])
-        pieces = _PIECE.findall(knobs.text or _answer(prompt))[: body["max_tokens"]]
-        cut = len(_PIECE.findall(knobs.text or _answer(prompt))) > len(pieces)
+        whole = _PIECE.findall(knobs.text or _answer(body["messages"][-1]["content"]))
+        pieces = whole[: body["max_tokens"]]
+        cut = len(whole) > len(pieces)
         for number, piece in enumerate(pieces):
             if await self._fails(number, writer):
                 return
@@ -222,7 +223,7 @@ async def stand_in(knobs: Knobs | None = None) -> AsyncIterator[StandIn]:
 
 def _answer(prompt: str) -> str:
     """The sentence of a passage that has most of the question's terms, with the passage's number."""
-    passages, _, rest = prompt.partition("\nQuestion: " if "\nQuestion: " in prompt else "\n问题：")
+    passages, _, rest = prompt.rpartition("\nQuestion: " if "\nQuestion: " in prompt else "\n问题：")
     asked = set(terms(rest.partition("\n")[0]))
     found = [
         (len(asked & set(terms(span.of(text)))) / (1 + len(asked)), -int(number), span.of(text))

@@ -7,13 +7,14 @@ import pytest
 
 from causeway.proto import subjects
 from causeway.proto.cloud import CloudCancel, CloudPartKind, Refusal
-from tests.support.cloud_hub import KB, SITE, Asked, hub, kinds
+from tests.support.cloud_hub import KB, SITE, Asked, Hub, hub, kinds
 from tests.support.nats_server import NatsServer
 from tests.support.openai_engine import MODEL, Knobs, stand_in
-from tests.support.waiting import pause, until
+from tests.support.waiting import until, until_async
 
 pytestmark = pytest.mark.model
 LEAVE = "How many days of paid annual leave do employees have?"
+SENTENCE = "Employees are entitled to ten days of paid annual leave [1]."
 NIANJIA = "员工每年有几天带薪年休假？"
 
 
@@ -124,7 +125,7 @@ async def test_an_adapter_is_chosen_by_the_knowledge_base(nats_server: NatsServe
 async def test_an_ask_that_can_not_make_it_is_refused_at_once_and_never_reaches_the_engine(
     nats_server: NatsServer, shared_shelf: str
 ) -> None:
-    async with stand_in(Knobs(first_token_s=0.4)) as engine, hub(nats_server, shared_shelf, engine.url) as running:
+    async with stand_in(Knobs(first_token_s=1.0)) as engine, hub(nats_server, shared_shelf, engine.url) as running:
         seen = len(engine.requests)
         began = asyncio.get_running_loop().time()
         got = await running.ask(LEAVE, first_token_ms=100, deadline_ms=5_000)
@@ -132,7 +133,7 @@ async def test_an_ask_that_can_not_make_it_is_refused_at_once_and_never_reaches_
         assert got.problem is not None
         assert (got.problem.code, got.problem.retryable) == (Refusal.DEADLINE, True)
         assert got.parts == []
-        assert took_s < 0.1, "it did not wait for what it knew"
+        assert took_s < 1.0, "it waited for what it knew"
         assert len(engine.requests) == seen
         status = await running.status()
         assert status.refused == {"deadline_unreachable": 1}
@@ -161,13 +162,21 @@ async def test_a_pause_of_the_operator_refuses_until_it_is_taken_back(
     async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url, pause_file=pause_file) as running:
         assert (await running.ask(LEAVE)).problem is None
         pause_file.touch()
-        await pause(0.3)
+        await until_async(lambda: refused(running))
         got = await running.ask(LEAVE)
         assert got.problem is not None
-        assert got.problem.code == Refusal.PAUSED
+        assert (got.problem.code, got.problem.retryable) == (Refusal.PAUSED, True)
+        assert (await running.status()).reason == "paused by the operator"
         pause_file.unlink()
-        await pause(0.3)
-        assert (await running.ask(LEAVE)).problem is None
+        await until_async(lambda: answered(running))
+
+
+async def refused(running: Hub) -> bool:
+    return (await running.ask(LEAVE)).problem is not None
+
+
+async def answered(running: Hub) -> bool:
+    return not await refused(running)
 
 
 async def test_a_hub_without_an_engine_says_so_at_once(nats_server: NatsServer) -> None:
@@ -180,7 +189,7 @@ async def test_a_hub_without_an_engine_says_so_at_once(nats_server: NatsServer) 
 
 
 async def test_an_asker_who_is_gone_makes_the_engine_stop(nats_server: NatsServer, shared_shelf: str) -> None:
-    long = Knobs(token_s=0.05, text="Employees are entitled to ten days of paid annual leave [1]. " * 100)
+    long = Knobs(token_s=0.05, text=f"{SENTENCE} " * 100)
     async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url) as running:
         engine.knobs = long
         asked, got = running.request(LEAVE, tokens_max=2_000), Asked()

@@ -1,8 +1,9 @@
-"""Every way in which an engine fails: the site always gets a typed reply in time, and answers come back by themselves."""
+"""Every way in which an engine fails: the site gets a typed reply in time, and answers come back by themselves."""
 
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,10 +17,12 @@ from tests.support.waiting import until, until_async
 pytestmark = pytest.mark.model
 LEAVE = "How many days of paid annual leave do employees have?"
 NIANJIA = "员工每年有几天带薪年休假？"
+# Far below what anything that was waited for would take, and far above what a busy machine needs.
+AT_ONCE_S = 1.0
 SENTENCE = "Employees are entitled to ten days of paid annual leave [1]. "
 
 
-async def timed(running: Hub, **changes: int) -> tuple[Asked, float]:
+async def timed(running: Hub, **changes: Any) -> tuple[Asked, float]:
     began = asyncio.get_running_loop().time()
     got = await running.ask(LEAVE, **changes)
     return got, asyncio.get_running_loop().time() - began
@@ -76,7 +79,7 @@ async def test_an_engine_that_is_killed_in_the_middle_of_answers_refuses_at_once
         got, took_s = await timed(running)
         assert code(got) == Refusal.ENGINE
         assert got.parts == []
-        assert took_s < 0.1
+        assert took_s < AT_ONCE_S
         engine.knobs = Knobs()
         await engine.start()
         await running.until_status(True)
@@ -87,17 +90,17 @@ async def test_a_first_token_that_is_late_ends_the_ask_then_and_the_engine_stops
     nats_server: NatsServer, shared_shelf: str
 ) -> None:
     async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url) as running:
-        engine.knobs = Knobs(first_token_s=5.0)
-        got, took_s = await timed(running, first_token_ms=400)
+        engine.knobs = Knobs(first_token_s=10.0)
+        got, took_s = await timed(running, first_token_ms=1_500)
         assert code(got) == Refusal.DEADLINE
-        assert 0.3 < took_s < 0.8
+        assert 1.4 < took_s < 4.0
         await until(lambda: engine.aborted == 1 and engine.running == 0, 2.0)
         # What it took is known better each time, so that soon none is begun any more.
-        begun = [bool((await running.ask(LEAVE, first_token_ms=300)).parts) for _ in range(4)]
+        begun = [bool((await running.ask(LEAVE, first_token_ms=1_000)).parts) for _ in range(4)]
         assert begun[-1] is False
-        again, took_s = await timed(running, first_token_ms=300)
+        again, took_s = await timed(running, first_token_ms=1_000)
         assert (code(again), again.parts) == (Refusal.DEADLINE, [])
-        assert took_s < 0.1
+        assert took_s < AT_ONCE_S
 
 
 async def test_a_pace_that_was_bad_once_is_measured_again_and_answers_come_back(
@@ -105,13 +108,13 @@ async def test_a_pace_that_was_bad_once_is_measured_again_and_answers_come_back(
 ) -> None:
     async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url) as running:
         engine.knobs = Knobs(first_token_s=5.0)
-        assert code(await running.ask(LEAVE, first_token_ms=400)) == Refusal.DEADLINE
+        assert code(await running.ask(LEAVE, first_token_ms=800)) == Refusal.DEADLINE
         engine.knobs = Knobs()
 
         async def answered() -> bool:
-            return (await running.ask(LEAVE, first_token_ms=400)).problem is None
+            return (await running.ask(LEAVE, first_token_ms=800)).problem is None
 
-        await until_async(answered, 10.0)
+        await until_async(answered, 20.0)
 
 
 async def test_an_answer_that_the_deadline_ends_is_given_as_far_as_it_came(
@@ -119,9 +122,9 @@ async def test_an_answer_that_the_deadline_ends_is_given_as_far_as_it_came(
 ) -> None:
     async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url) as running:
         engine.knobs = Knobs(token_s=0.02, text=SENTENCE * 100)
-        got, took_s = await timed(running, deadline_ms=1_500, tokens_max=2_000)
+        got, took_s = await timed(running, deadline_ms=2_500, tokens_max=2_000)
         answer = got.answer
-        assert took_s < 1.6
+        assert took_s < 5.0
         assert (answer.finish_reason, answer.abstained) == ("abort", False)
         assert "the deadline ended it" in answer.reason
         assert answer.text.endswith("leave [1].")
@@ -137,7 +140,7 @@ async def test_an_engine_that_hangs_is_left_after_the_idle_time(nats_server: Nat
         engine.knobs = Knobs(hang_after=2)
         got, took_s = await timed(running)
         assert code(got) == Refusal.ENGINE
-        assert took_s < 2.0
+        assert took_s < 5.0
         await until(lambda: engine.running == 0, 2.0)
 
 
@@ -154,7 +157,7 @@ async def test_time_outs_in_a_row_make_it_down_and_a_measurement_makes_it_up(
         assert (status.healthy, engine.knobs.health_status) == (False, 200)
         got, took_s = await timed(running)
         assert (code(got), got.parts) == (Refusal.ENGINE, [])
-        assert took_s < 0.1
+        assert took_s < AT_ONCE_S
         engine.knobs = Knobs()
         await running.until_status(True)
         assert (await running.status()).timeouts_in_a_row == 0
@@ -201,7 +204,7 @@ async def test_a_queue_in_the_engine_is_reckoned_with(nats_server: NatsServer, s
         assert (await running.status()).first_token_ms > 2 * alone
         got, took_s = await timed(running, first_token_ms=int(1.2 * alone))
         assert (code(got), got.parts) == (Refusal.DEADLINE, [])
-        assert took_s < 0.2
+        assert took_s < AT_ONCE_S
         for task in tasks:
             assert (await task).problem is None
 

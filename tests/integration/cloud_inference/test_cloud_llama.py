@@ -13,13 +13,13 @@ from causeway.cloud_inference.prompt import Passage, TokenMeasure, assembled
 from causeway.proto import subjects
 from causeway.proto.cloud import CloudCancel, CloudPartKind
 from tests.support.cloud_hub import SHARED, SITE, Asked, hub
-from tests.support.llama_server import LARGE, SMALL, LlamaServer, generator_file, llama_server
+from tests.support.llama_server import LlamaServer, generator_file, llama_server
 from tests.support.nats_server import NatsServer
 from tests.support.waiting import until, until_async
 
 LEAVE = "How many days of paid annual leave do employees have?"
 NIANJIA = "员工每年有几天带薪年休假？"
-MODEL = generator_file(LARGE) if generator_file(LARGE).exists() else generator_file(SMALL)
+MODEL = generator_file()
 pytestmark = [pytest.mark.llm, pytest.mark.skipif(not MODEL.exists(), reason=f"{MODEL} is not there: make model-llm")]
 
 

@@ -72,6 +72,7 @@ def test_a_sentence_without_a_mark_gets_that_of_the_passage_that_it_is_clearly_f
         "The passages do not answer this question.",
         "The provided context does not contain information about that. [1]",
         "I don't know.",
+        "The chief executive is not mentioned in any of the passages.",
         "There is no information about parking.",
         "The holiday policy is not mentioned in the passages.",
         "段落中没有答案。",

@@ -18,7 +18,7 @@ PASSAGES = [
 
 
 def user(question: str, passages: list[Passage], language: str, budget: int = 2_000) -> str:
-    return assembled(question, passages, language, budget, MEASURE).messages[1]["content"]
+    return assembled(question, passages, language, budget, MEASURE).messages[-1]["content"]
 
 
 @pytest.mark.parametrize(("language", "word"), [("en", "Question: "), ("zh", "问题：")])
@@ -32,16 +32,16 @@ def test_passages_stand_under_their_numbers_before_the_question_in_its_language(
 
 def test_a_passage_that_does_not_fit_is_left_out_whole_and_a_smaller_one_takes_its_number() -> None:
     long = Passage(title="long", text="A sentence of some length stands here. " * 60)
-    prompt = assembled("how long?", [PASSAGES[0], long, PASSAGES[1]], "en", 420, MEASURE)
+    prompt = assembled("how long?", [PASSAGES[0], long, PASSAGES[1]], "en", 480, MEASURE)
     assert prompt.kept == (0, 2)
-    assert "[2] Travel" in prompt.messages[1]["content"]
-    assert "A sentence" not in prompt.messages[1]["content"]
+    assert "[2] Travel" in prompt.messages[-1]["content"]
+    assert "A sentence" not in prompt.messages[-1]["content"]
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_only_the_first_passage_is_cut_and_then_at_the_end_of_a_sentence(language: str) -> None:
     sentence = {"en": "Every employee keeps the receipts of a trip. ", "zh": "每名员工都要保存出差的票据。"}[language]
-    prompt = assembled("how long?", [Passage(title="t", text=sentence * 80)], language, 500, MEASURE)
+    prompt = assembled("how long?", [Passage(title="t", text=sentence * 80)], language, 600, MEASURE)
     assert prompt.kept == (0,)
     (text,) = prompt.texts
     assert 0 < len(text) < len(sentence * 80)
@@ -49,9 +49,9 @@ def test_only_the_first_passage_is_cut_and_then_at_the_end_of_a_sentence(languag
 
 
 def test_a_first_passage_of_one_endless_sentence_is_cut_within_it() -> None:
-    prompt = assembled("how long?", [Passage(title="t", text="word " * 4_000)], "en", 400, MEASURE)
+    prompt = assembled("how long?", [Passage(title="t", text="word " * 4_000)], "en", 450, MEASURE)
     assert prompt.kept == (0,)
-    assert prompt.tokens <= 400
+    assert prompt.tokens <= 450
 
 
 def test_what_a_reader_of_citations_or_a_chat_template_takes_for_its_own_is_defused() -> None:
