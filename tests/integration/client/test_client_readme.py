@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from causeway.bus import Ack, Bus, BusSettings, Caller, Delivery, Endpoint, Outcome
+from causeway.bus import Ack, Bus, BusSettings, Caller, Delivery, Endpoint, Outcome, Position
 from causeway.bus.streams import declare
 from causeway.proto import subjects
 from causeway.proto.answers import (
@@ -23,6 +23,7 @@ from causeway.proto.answers import (
     SearchResult,
 )
 from causeway.proto.documents import DocumentStatus, State
+from causeway.proto.feedback import AnswerInvalidated, Change
 from tests.support.nats_server import NatsServer
 
 README = Path(__file__).parents[3] / "libs/client/README.md"
@@ -56,6 +57,7 @@ def _answer(kb: str) -> Answer:
         citations=[_citation()],
         epoch={SITE: 1},
         latency_ms={},
+        answer_id="answer-1",
     )
 
 
@@ -91,6 +93,17 @@ def _stand_in(bus: Bus) -> None:
             await bus.publish(subject, status, msg_id=str(delivery.stream_seq))
         return [Ack() for _ in deliveries]
 
+    async def doubt(deliveries: list[Delivery]) -> None:
+        word = AnswerInvalidated(
+            answer_id="answer-1", kb="handbook", change=Change.REVISED, document_id="leave.md", revision=2, at_unix_ms=0
+        )
+        await bus.publish(subjects.INVALIDATED.at(SITE, word.kb), word, msg_id="answer-1:leave.md:2")
+
+    async def beginning() -> Position:
+        return Position()
+
+    # Whatever an asker thinks of an answer, its document changes then.
+    bus.follow("FEEDBACK", [subjects.FEEDBACK.at(SITE)], beginning, doubt, message_types=subjects.FEEDBACK.carries)
     bus.consume("DOCUMENTS", subjects.DOCUMENT.at(SITE), take, message_types=subjects.DOCUMENT.carries)
 
 
@@ -109,8 +122,9 @@ async def test_an_example_of_the_readme_runs(
         names: dict[str, Any] = {"__name__": "example"}
         exec(compile(example, str(README), "exec"), names)
         await asyncio.wait_for(names["main"](nats_server.url), 30)
-    assert "25 days" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert ("revised leave.md 2" if "follow_invalidations" in example else "25 days") in printed
 
 
 def test_the_readme_has_its_examples() -> None:
-    assert len(EXAMPLES) == 4
+    assert len(EXAMPLES) == 5
