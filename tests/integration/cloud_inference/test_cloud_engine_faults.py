@@ -107,14 +107,18 @@ async def test_a_pace_that_was_bad_once_is_measured_again_and_answers_come_back(
     nats_server: NatsServer, shared_shelf: str
 ) -> None:
     async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url) as running:
-        engine.knobs = Knobs(first_token_s=5.0)
-        assert code(await running.ask(LEAVE, first_token_ms=800)) == Refusal.DEADLINE
+        engine.knobs = Knobs(first_token_s=2.0)
+        for _ in range(3):
+            assert not (await running.ask(LEAVE)).answer.abstained
         engine.knobs = Knobs()
+        refused = await running.ask(LEAVE, first_token_ms=800)
+        assert (code(refused), refused.parts) == (Refusal.DEADLINE, [])
 
         async def answered() -> bool:
             return (await running.ask(LEAVE, first_token_ms=800)).problem is None
 
-        await until_async(answered, 20.0)
+        # One measurement is enough, whatever the mean was.
+        await until_async(answered, 5.0)
 
 
 async def test_an_answer_that_the_deadline_ends_is_given_as_far_as_it_came(

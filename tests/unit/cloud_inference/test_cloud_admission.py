@@ -120,6 +120,15 @@ def test_a_pace_that_was_bad_once_heals_with_good_samples() -> None:
     assert pace.output_ms < 25.0
 
 
+def test_a_measurement_is_the_pace_whatever_was_before_and_leaves_the_length_of_answers() -> None:
+    slow = PACE.after_late(Seen(prompt_tokens=10, first_token_ms=90_000, completion_tokens=0, generation_ms=0))
+    assert slow.prompt_ms > 1_000
+    now = slow.measured(Seen(prompt_tokens=100, first_token_ms=200, completion_tokens=8, generation_ms=70))
+    assert (now.prompt_ms, now.output_ms, now.completion_tokens) == (2.0, 10.0, PACE.completion_tokens)
+    silent = slow.measured(Seen(prompt_tokens=100, first_token_ms=200, completion_tokens=1, generation_ms=0))
+    assert silent.output_ms == PACE.output_ms
+
+
 @given(pace=paces, seen=samples)
 def test_a_first_token_that_never_came_never_makes_the_pace_faster(pace: Pace, seen: Seen) -> None:
     assert pace.after_late(seen).prompt_ms >= pace.prompt_ms

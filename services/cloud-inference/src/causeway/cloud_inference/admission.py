@@ -40,6 +40,15 @@ class Pace:
         slower = max(self.prompt_ms, _mean(self.prompt_ms, waited, LATE_WEIGHT))
         return replace(self, prompt_ms=slower, samples=self.samples + 1)
 
+    def measured(self, seen: Seen) -> "Pace":
+        """By a generation that ran alone, and only to learn this: it is how the engine is now, whatever was before.
+
+        Its few tokens say nothing of how long answers are.
+        """
+        taken = Pace().after(seen)
+        output_ms = taken.output_ms or self.output_ms
+        return replace(self, prompt_ms=taken.prompt_ms, output_ms=output_ms, samples=self.samples + 1)
+
     def after(self, seen: Seen) -> "Pace":
         """With one sample more."""
         changed = replace(self, samples=self.samples + 1)

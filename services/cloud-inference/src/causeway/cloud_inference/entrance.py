@@ -117,10 +117,10 @@ class Entrance:
         """What an ask of now would wait."""
         return estimated(prompt_tokens, 0, self._load(), self.pace).first_token_ms
 
-    def seen(self, sample: Seen) -> None:
-        """A generation came to an end of its own."""
+    def seen(self, sample: Seen, *, alone: bool = False) -> None:
+        """A generation came to an end of its own; `alone` says that it was a measurement, with nothing beside it."""
         self.timeouts_in_a_row = 0
-        self._learn(self.pace.after(sample))
+        self._learn(self.pace.measured(sample) if alone else self.pace.after(sample))
 
     def late(self, sample: Seen) -> None:
         """No token came in time: the sample says how long was waited."""

@@ -17,12 +17,22 @@ ABORT = "abort"
 class Generating:
     """Iterate `pieces`, then read the rest. Closing `pieces` makes the engine stop."""
 
-    def __init__(self, engine: Engine, entrance: Entrance, generation: Generation, prompt_tokens: int) -> None:
-        """`prompt_tokens` is what was reckoned, for where the engine does not come to say it."""
+    def __init__(
+        self,
+        engine: Engine,
+        entrance: Entrance,
+        generation: Generation,
+        prompt_tokens: int,
+        *,
+        measures: bool = False,
+    ) -> None:
+        """`prompt_tokens` is what was reckoned, for where the engine does not come to say it. `measures`: its text is
+        for nobody."""
         self._engine = engine
         self._entrance = entrance
         self._generation = generation
         self._reckoned_tokens = prompt_tokens
+        self._measures = measures
         self._usage: Usage | None = None
         self._tokens = 0
         self._began_s = 0.0
@@ -44,7 +54,9 @@ class Generating:
             async with aclosing(self._texts(running, until_s)) as texts:
                 async for text in texts:
                     yield text
-            self._entrance.seen(self._sample(queued))
+            # What began beside a measurement makes it an ordinary sample.
+            alone = self._measures and self._entrance.generating == 1
+            self._entrance.seen(self._sample(queued), alone=alone)
         except OutOfTime:
             self._entrance.late(self._sample(queued))
             raise

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -30,7 +31,9 @@ class Running:
         """End what is waited for now, and whatever would be next."""
         self.cancelled = True
         if self._scope is not None:
-            self._scope.reschedule(asyncio.get_running_loop().time())
+            # Site and hub give up at the same moment: what is ending already can not be ended again.
+            with suppress(RuntimeError):
+                self._scope.reschedule(asyncio.get_running_loop().time())
 
     async def within(self, until_s: float, act: Callable[[], Awaitable[T]]) -> T:
         """The result of `act`, by `until_s`.

@@ -32,7 +32,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     engine_idle_timeout_s: Seconds = 10.0
     engine_call_timeout_s: Seconds = 2.0
     engine_watch_every_s: Seconds = 2.0
-    engine_measure_every_s: Seconds = 10.0
+    engine_measure_every_s: Seconds = 5.0
     engine_measure_timeout_s: Seconds = 30.0
     adapters: str = ""
     requests_max: Positive = 16

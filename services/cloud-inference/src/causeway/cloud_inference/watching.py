@@ -27,7 +27,7 @@ class WatchRules:
     """Seconds between two looks; between two measurements that are made only because asks are refused; for one."""
 
     every_s: float = 2.0
-    measure_every_s: float = 10.0
+    measure_every_s: float = 5.0
     measure_timeout_s: float = 30.0
     pause_file: Path | None = None
 
@@ -93,7 +93,7 @@ class Watch:
         messages = [{"role": "user", "content": text}]
         generation = Generation(model=self.model, messages=messages, tokens_max=_MEASURE_TOKENS_MAX)
         self._metrics.measured.inc()
-        generating = Generating(self._engine, self._entrance, generation, self.measure.tokens(text))
+        generating = Generating(self._engine, self._entrance, generation, self.measure.tokens(text), measures=True)
         async with aclosing(generating.pieces(running, until_s)) as pieces:
             async for _ in pieces:
                 pass
