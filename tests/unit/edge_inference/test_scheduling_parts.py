@@ -68,7 +68,7 @@ def test_a_text_is_borne_by_what_it_cites_and_its_marks_are_no_part_of_it() -> N
     assert support(cloud_answer(citations=[])) == 0.0
     assert support(cloud_answer(text="[1]")) == 0.0
     chinese = cloud_answer(text="每位员工有十二天年假[1]。", citations=[citation(quote="每位员工每年有十二天年假。")])
-    assert support(chinese) == 1.0
+    assert support(chinese) > 0.9
 
 
 def test_across_languages_it_is_the_share_of_sentences_with_a_mark() -> None:

@@ -140,7 +140,7 @@ def cited_chunks(citations: Iterable[Citation]) -> list[CitedChunk]:
 
 
 def _marked(text: str) -> float:
-    all_of_it = [one for span in sentences(text) if terms(one := span.of(text))]
+    all_of_it = [one for span in sentences(text) if terms(_MARK.sub(" ", one := span.of(text)))]
     return sum(bool(_MARK.search(one)) for one in all_of_it) / len(all_of_it) if all_of_it else 0.0
 
 

@@ -65,6 +65,8 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     breaker_failures: str = "busy,engine_down,deadline_unreachable"
     afterwards_max: Positive = 256
     afterwards_timeout_s: Seconds = 60.0
+    cache_entries_max: Positive = 5_000
+    cache_age_s: Positive = 7 * 86_400
     answers_queue_max: Positive = 1_000
     answers_followed_max: Positive = 5_000
     watts: Annotated[float, msgspec.Meta(ge=0)] | None = None

@@ -86,7 +86,15 @@ class SiteSurroundings:
         self.link = _link(settings, registry)
         self.cloud = LinkCloud(self.link, settings.site) if self.link is not None else None
         self.breaker = self._breaker()
-        self.cache = AnswerCache(bus, settings.site, model_id, dims, AnswerCacheMetrics(registry))
+        self.cache = AnswerCache(
+            bus,
+            settings.site,
+            model_id,
+            dims,
+            AnswerCacheMetrics(registry),
+            entries_per_kb_max=settings.cache_entries_max,
+            age_s_max=settings.cache_age_s,
+        )
         self.watch = DriftWatch(publish_on(bus, settings.site), DriftMetrics(registry))
         self.confidence = CalibratedConfidence(model_id, ConfidenceMetrics(registry), self.watch)
         self.confidence.follow(bus, settings.site)
@@ -164,7 +172,15 @@ class SiteSurroundings:
         site, index = self._settings.site, AnswerIndex(self._settings.answers_followed_max)
         answers = AnswersFollowing(self._bus, site, index, self._aftermath)
         Invalidating(self._bus, site, answers, self._aftermath, on_changed=[self.cache.on_changed])
-        FeedbackFollowing(self._bus, site, answers, self._aftermath, cache=self.cache, observers=[self.watch.observe])
+        FeedbackFollowing(
+            self._bus,
+            site,
+            answers,
+            self._aftermath,
+            cache=self.cache,
+            observers=[self.watch.observe],
+            ready=self.cache.follower.caught_up.wait,
+        )
 
     def _audits(self) -> Audits:
         if self.cloud is None or self._settings.audit_share == 0.0:
