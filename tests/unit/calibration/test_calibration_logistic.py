@@ -29,7 +29,9 @@ def test_many_labels_find_the_truth_whatever_the_prior() -> None:
 
 def test_no_labels_are_the_prior() -> None:
     towards = np.array([0.4, 0.5, -0.6])
-    assert fit(np.zeros((0, 3)), np.zeros(0), towards=towards, strength=1.0, bias_strength=1.0) == pytest.approx(towards)
+    assert fit(np.zeros((0, 3)), np.zeros(0), towards=towards, strength=1.0, bias_strength=1.0) == pytest.approx(
+        towards
+    )
 
 
 @given(st.floats(0.1, 1_000))

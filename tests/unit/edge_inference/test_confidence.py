@@ -87,9 +87,7 @@ def test_a_calibration_of_another_embedding_model_leaves_the_kb_uncalibrated() -
     place.put_in_force()
     place.put_in_force(msgspec.structs.replace(FILE, model_id="m2"))
     assert not place.confidence.judge("handbook", "en", SURE, raw=0.5).calibrated
-    refused = place.registry.get_sample_value(
-        "causeway_edge_inference_calibrations_refused_total", {"kb": "handbook"}
-    )
+    refused = place.registry.get_sample_value("causeway_edge_inference_calibrations_refused_total", {"kb": "handbook"})
     assert refused == 1.0
 
 
