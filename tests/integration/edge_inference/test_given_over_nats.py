@@ -93,6 +93,18 @@ async def test_a_cloud_answer_costs_what_the_hub_says_else_its_price(
     assert (usage.watt_hours, usage.prompt_tokens, usage.completion_tokens) == (0.4, 1_000, 500)
 
 
+async def test_a_fallback_bears_what_the_hub_had_cost_and_its_own_work_once(bus: Bus) -> None:
+    times = {"wait": 1.0, "read": 9.0, "local": 10.0, "cloud": 500.0, "cloud_first_token": 400.0, "total": 511.0}
+    answer = answer_of(route=Route.FALLBACK, prompt_tokens=100, cost_usd=0.003, watt_hours=0.2, latency_ms=times)
+    tariff = Tariff(watts=40.0, usd_per_kwh=1_000.0)
+    async with Given(bus, SITE, AftermathMetrics(CollectorRegistry()), tariff) as ledger:
+        await ledger.given(ask_of(), answer, [])
+    (usage,) = await stored(bus, streams.USAGE.name)
+    assert isinstance(usage, UsageRecorded)
+    assert (usage.route, usage.watt_hours, usage.duration_ms) == (Route.FALLBACK, 0.2, 511.0)
+    assert usage.cost_usd == pytest.approx(0.003 + 40 * 9 / 3_600_000)
+
+
 async def test_what_is_given_while_the_server_is_away_is_kept_when_it_is_back(
     bus: Bus, nats_server: NatsServer
 ) -> None:

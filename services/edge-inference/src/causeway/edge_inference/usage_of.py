@@ -7,7 +7,8 @@ from causeway.proto.answers import Answer, Ask, Route
 from causeway.proto.usage import UsageRecorded
 
 SERVICE = "edge-inference"
-_IDLE_PARTS = frozenset({"total", "wait", "cloud", "cloud_first", "cloud_total"})
+# Waiting, and sums of other parts.
+_IDLE_PARTS = frozenset({"total", "local", "wait", "cloud", "cloud_first_token"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +30,11 @@ def busy_ms(answer: Answer) -> float:
 
 def usage_of(site: str, ask: Ask, answer: Answer, tariff: Tariff, at_unix_ms: int) -> UsageRecorded:
     """The event at the place whose question it was. What the hub says of its own work goes before what is reckoned
-    here; watt-hours of the edge are an estimate by `Tariff.watts`, and None without it."""
-    cloud = answer.route is Route.CLOUD
-    energy = answer.watt_hours if cloud else watt_hours(busy_ms(answer), tariff.watts)
+    here; watt-hours of the edge are an estimate by `Tariff.watts`, and None without it. An answer may have cost
+    something at the hub though it is not the hub's: then the hub's watt-hours stand, and both prices."""
+    own_wh = watt_hours(busy_ms(answer), tariff.watts)
+    cloud = answer.route is Route.CLOUD or answer.prompt_tokens > 0
+    cost_usd = energy_usd(own_wh, tariff.usd_per_kwh) + (_cloud_usd(answer, tariff) if cloud else 0.0)
     return UsageRecorded(
         usage_id=f"{answer.answer_id}:answer",
         site=site,
@@ -43,8 +46,8 @@ def usage_of(site: str, ask: Ask, answer: Answer, tariff: Tariff, at_unix_ms: in
         prompt_tokens=answer.prompt_tokens,
         completion_tokens=answer.completion_tokens,
         duration_ms=round(answer.latency_ms.get("total", sum(answer.latency_ms.values())), 3),
-        watt_hours=energy,
-        cost_usd=_cloud_usd(answer, tariff) if cloud else energy_usd(energy, tariff.usd_per_kwh),
+        watt_hours=answer.watt_hours if cloud else own_wh,
+        cost_usd=cost_usd,
         tenant=ask.tenant,
         at_unix_ms=at_unix_ms,
     )
