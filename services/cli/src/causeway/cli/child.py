@@ -13,6 +13,7 @@ from causeway.cli.process_spec import ProcessSpec
 _PR_SET_PDEATHSIG = 1
 _READ_BYTES = 64 * 1024
 _LINE_BYTES_MAX = 64 * 1024
+_END_POLL_S = 0.1
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 OnLine = Callable[[ProcessSpec, bytes], None]
@@ -24,6 +25,21 @@ def _leash(supervisor: int) -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != supervisor:
         os._exit(1)
+
+
+def _handle_of(process: asyncio.subprocess.Process) -> int:
+    """A descriptor that can be read once the process has ended, or -1 where there is none to be had."""
+    if sys.platform != "linux" or process.returncode is not None:
+        return -1
+    try:
+        return os.pidfd_open(process.pid)
+    except OSError:
+        return -1
+
+
+async def _polled(process: asyncio.subprocess.Process) -> None:
+    while process.returncode is None:  # noqa: ASYNC110 - who sets it tells nobody.
+        await asyncio.sleep(_END_POLL_S)
 
 
 class Child:
@@ -63,8 +79,9 @@ class Child:
     async def wait(self) -> int:
         """Its exit code, when it has ended and nothing of its group is left."""
         assert self._process is not None
-        code = await self._process.wait()
+        await self._ended()
         self._kill_group()
+        code = await self._process.wait()
         if self._pump is not None:
             await asyncio.shield(self._pump)
         self.log.close()
@@ -77,7 +94,7 @@ class Child:
         self._process.terminate()
         try:
             async with asyncio.timeout(timeout_s):
-                await self._process.wait()
+                await self._ended()
             return True
         except TimeoutError:
             self._kill_group()
@@ -85,6 +102,21 @@ class Child:
             return False
         finally:
             self._kill_group()
+
+    async def _ended(self) -> None:
+        """Return when the process itself has ended. asyncio's own wait goes on while anybody holds its output: for
+        ever, where a process that it started has outlived it."""
+        assert self._process is not None
+        ended = asyncio.Event()
+        if (handle := _handle_of(self._process)) < 0:
+            await _polled(self._process)
+            return
+        asyncio.get_running_loop().add_reader(handle, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            asyncio.get_running_loop().remove_reader(handle)
+            os.close(handle)
 
     def kill(self) -> None:
         """Kill it and what it started, at once."""
