@@ -54,7 +54,7 @@ setup: .venv/.members model ## make .venv from requirements.lock, install the me
 	$(UV) pip install --python $(BIN)/python --no-deps $(MEMBERS:%=-e %)
 	@touch $@
 
-# vLLM has an environment of its own: 3 GB, with pins that nothing else should have to follow. pip and not uv: it knows
+# vLLM has an environment of its own: 2.5 GB, with pins that nothing else should have to follow. pip and not uv: it knows
 # from its own configuration where the CPU build of torch is.
 setup-vllm: .venv-vllm/.locked ## make .venv-vllm: vLLM for CPUs, from services/cloud-inference/vllm.lock
 	@true
