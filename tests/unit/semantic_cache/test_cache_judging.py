@@ -45,7 +45,7 @@ cosines = st.floats(-1, 1)
 
 @given(texts, texts, cosines)
 def test_the_verdict_does_not_depend_on_which_question_came_first(one: str, other: str, cosine: float) -> None:
-    limit = Limit(same_words=0.5, reworded=0.9)
+    limit = Limit(same_words=0.5, rewritten=0.7, reworded=0.9)
     assert judge(read(one), read(other), cosine, limit) == judge(read(other), read(one), cosine, limit)
     assert refusals(read(one), read(other)) == refusals(read(other), read(one))
 
@@ -80,8 +80,19 @@ def test_a_near_reworded_question_is_kept_back_unless_the_kb_is_calibrated_for_i
     assert not judge(one, other, 0.97, Limit(same_words=0.98, reworded=0.985)).hit
 
 
+def test_a_question_rewritten_throughout_has_a_limit_of_its_own() -> None:
+    one = read("Sharding is a technique used in libraries when a dataset is made of many files")
+    other = read("Sharding is a method employed in libraries when a dataset consists of many files")
+    limit = Limit(same_words=0.97, rewritten=0.975)
+    assert judge(one, other, 0.98, limit).hit
+    assert judge(one, other, 0.972, limit).refused_by == "content"
+    assert judge(one, other, 0.98, Limit(same_words=0.97)).refused_by == "content"
+    once = read("Sharding is a technique used in libraries when a dataset is made of many folders")
+    assert judge(one, once, 0.98, limit).refused_by == "content"
+
+
 def test_no_limit_lets_a_question_pass_another_guard_than_content() -> None:
-    everything = Limit(same_words=0.0, reworded=0.0)
+    everything = Limit(same_words=0.0, rewritten=0.0, reworded=0.0)
     assert judge(read("借1万元"), read("借2万元"), 1.0, everything).refused_by == "number"
 
 

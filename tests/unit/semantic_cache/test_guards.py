@@ -20,6 +20,7 @@ REFUSED = {
         ("借1万元的利息", "借10万元的利息"),
         ("Is castor oil safe at 37 weeks?", "Is castor oil safe at 35 weeks?"),
         ("What happens after two warnings?", "What happens after three warnings?"),
+        ("2026年3号楼的5号门在哪里", "2026年5号楼的3号门在哪里"),
         ("How large is 1,500 kg?", "How large is 15,000 kg?"),
     ],
     "unit": [

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from causeway.semantic_cache.bounds import threshold
 from causeway.semantic_cache.guards import CONTENT, refusals
+from causeway.semantic_cache.judging import needed
 from causeway.semantic_cache.models import NEVER, Limit
 from causeway.semantic_cache.question import Question
 
@@ -30,11 +33,13 @@ def calibrated(pairs: Sequence[Pair], base: Limit, budget: float, delta: float) 
     """
     different = [_nearness(pair, base) for pair in pairs if not pair.same and pair.one.normal != pair.other.normal]
     found = threshold(different, budget, delta)
-    return Limit(same_words=base.same_words, reworded=NEVER if found >= 1 else max(0.0, round(found + 5e-5, 4)))
+    return msgspec.structs.replace(base, reworded=NEVER if found >= 1 else max(0.0, round(found + 5e-5, 4)))
 
 
 def _nearness(pair: Pair, base: Limit) -> float:
     refused = refusals(pair.one, pair.other)
-    if not refused:
-        return _ALWAYS if pair.cosine >= base.same_words else _NEVER_NEAR
-    return pair.cosine if refused == [CONTENT] else _NEVER_NEAR
+    if refused not in ([], [CONTENT]):
+        return _NEVER_NEAR
+    if pair.cosine >= needed(pair.one, pair.other, base):
+        return _ALWAYS
+    return pair.cosine if refused else _NEVER_NEAR

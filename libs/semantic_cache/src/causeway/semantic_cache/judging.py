@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
+from causeway.semantic_cache.difference import difference
 from causeway.semantic_cache.guards import CONTENT, GUARDS
 from causeway.semantic_cache.models import Limit
 from causeway.semantic_cache.question import Question
+
+REWRITTEN_WORDS_MIN = 2
 
 
 @dataclass(frozen=True)
@@ -22,17 +25,25 @@ FAR = Verdict(hit=False)
 def judge(one: Question, other: Question, cosine: float, limit: Limit) -> Verdict:
     """Symmetric. The same question in the same words always hits; another must be near enough and pass every guard.
 
-    A kb with a calibrated `reworded` limit lets a near enough question pass the guard `content`, and no other.
+    The limits for other words let a near enough question pass the guard `content`, and no other.
     """
     if one.normal == other.normal:
         return EXACT
-    if cosine < min(limit.same_words, limit.reworded):
+    if cosine < limit.least:
         return FAR
     for name, guard in GUARDS.items():
         if name != CONTENT and guard(one, other):
             return Verdict(hit=False, refused_by=name)
-    if not GUARDS[CONTENT](one, other):
-        return EXACT if cosine >= limit.same_words else FAR
-    if cosine >= limit.reworded:
+    if cosine >= needed(one, other, limit):
         return EXACT
-    return Verdict(hit=False, refused_by=CONTENT) if cosine >= limit.same_words else FAR
+    return Verdict(hit=False, refused_by=CONTENT) if GUARDS[CONTENT](one, other) else FAR
+
+
+def needed(one: Question, other: Question, limit: Limit) -> float:
+    """The cosine from which a question that passes every guard but `content` may be given the other's answer."""
+    rest = difference(one, other)
+    if not rest.words:
+        return limit.same_words
+    if min(len(rest.one), len(rest.other)) >= REWRITTEN_WORDS_MIN:
+        return min(limit.rewritten, limit.reworded)
+    return limit.reworded

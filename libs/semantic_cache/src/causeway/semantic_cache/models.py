@@ -10,11 +10,18 @@ NEVER = 2.0
 
 
 class Limit(msgspec.Struct, frozen=True, kw_only=True):
-    """Cosines of question vectors from which an answer may be given: where both say the same words, and where a content
-    word stands in only one (2: never)."""
+    """Cosines of question vectors from which an answer may be given (2: never): where both say the same words; where
+    each has at least two content words that the other has not (so much is reworded that it is no change of one thing);
+    and where any content word stands in only one."""
 
     same_words: float
+    rewritten: float = NEVER
     reworded: float = NEVER
+
+    @property
+    def least(self) -> float:
+        """Nothing further than this is given."""
+        return min(self.same_words, self.rewritten, self.reworded)
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):

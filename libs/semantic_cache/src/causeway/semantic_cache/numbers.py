@@ -1,7 +1,6 @@
 """The numbers that a question names, as values: digits, Chinese numerals and English words are the same."""
 
 import re
-from collections import Counter
 
 from causeway.semantic_cache.question import Question
 
@@ -42,15 +41,15 @@ _WORDS: dict[str, float] = {
 _ENGLISH = re.compile(r"[a-z]+")
 
 
-def numbers(question: Question) -> Counter[float]:
-    """Every number of a question. `one` alone and 一个 are articles."""
-    found = Counter(float(run) for run in _LATIN.findall(question.normal.replace(",", "")))
-    plain = _IDIOM.sub(" ", question.normal)
-    found.update(_value(run) for run in _HAN_NUMBER.findall(plain))
+def numbers(question: Question) -> list[float]:
+    """Every number of a question, in its order. `one` alone and 一个 are articles."""
+    text = _IDIOM.sub(lambda idiom: " " * len(idiom.group()), question.normal.replace(",", ""))
+    found = [(match.start(), float(match.group())) for match in _LATIN.finditer(text)]
+    found += [(match.start(), _value(match.group())) for match in _HAN_NUMBER.finditer(text)]
     if question.language == "en":
-        words = _ENGLISH.findall(question.normal)
-        found.update(float(_WORDS[word]) for word in words if word in _WORDS and word != "one")
-    return found
+        words = ((match.start(), match.group()) for match in _ENGLISH.finditer(text))
+        found += [(at, _WORDS[word]) for at, word in words if word in _WORDS and word != "one"]
+    return [value for _, value in sorted(found)]
 
 
 def _value(run: str) -> float:

@@ -109,7 +109,7 @@ class AnswerCache:
         limit = self._limits.of(language, self._model_id)
         nearest = answers.nearest(
             vector,
-            min(limit.same_words, limit.reworded),
+            limit.least,
             CANDIDATES_MAX,
             lambda entry: entry.message.language == language and may_be_given(entry.message, ask, now_ms),
         )
