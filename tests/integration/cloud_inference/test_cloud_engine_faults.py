@@ -95,10 +95,8 @@ async def test_a_first_token_that_is_late_ends_the_ask_then_and_the_engine_stops
         assert code(got) == Refusal.DEADLINE
         assert 1.4 < took_s < 4.0
         await until(lambda: engine.aborted == 1 and engine.running == 0, 2.0)
-        # What it took is known better each time, so that soon none is begun any more.
-        begun = [bool((await running.ask(LEAVE, first_token_ms=1_000)).parts) for _ in range(4)]
-        assert begun[-1] is False
-        again, took_s = await timed(running, first_token_ms=1_000)
+        # Whoever has no more time than that is not begun any more.
+        again, took_s = await timed(running, first_token_ms=1_500)
         assert (code(again), again.parts) == (Refusal.DEADLINE, [])
         assert took_s < AT_ONCE_S
 

@@ -129,6 +129,15 @@ def test_a_measurement_is_the_pace_whatever_was_before_and_leaves_the_length_of_
     assert silent.output_ms == PACE.output_ms
 
 
+@given(pace=paces, tokens=st.integers(1, 4_000), waited_ms=st.floats(1, 10_000), left=st.floats(0.01, 1.0))
+def test_after_a_late_first_token_nobody_with_less_time_is_begun(
+    pace: Pace, tokens: int, waited_ms: float, left: float
+) -> None:
+    late = Seen(prompt_tokens=tokens, first_token_ms=waited_ms, completion_tokens=0, generation_ms=0)
+    wanted = Wanted(prompt_tokens=tokens, tokens_max=1, first_token_ms=waited_ms * left, left_ms=1e9)
+    assert decided(wanted, Load(), pace.after_late(late), OPEN).refusal is Refusal.DEADLINE
+
+
 @given(pace=paces, seen=samples)
 def test_a_first_token_that_never_came_never_makes_the_pace_faster(pace: Pace, seen: Seen) -> None:
     assert pace.after_late(seen).prompt_ms >= pace.prompt_ms

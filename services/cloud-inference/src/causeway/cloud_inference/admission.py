@@ -6,8 +6,8 @@ from causeway.proto.cloud import Refusal
 
 WEIGHT = 0.2
 """Of a new sample in the running estimates; the first is taken whole."""
-LATE_WEIGHT = 0.5
-"""Of a first token that did not come in time: it says only that it takes longer, and three of them shall be enough."""
+LATE_FACTOR = 1.25
+"""A first token that did not come in time is reckoned to take this much longer than was waited."""
 COMPLETION_TOKENS_PRIOR = 64.0
 COMPLETION_MORE = 1.25
 """An answer is reckoned this much longer than the usual one."""
@@ -35,10 +35,10 @@ class Pace:
     samples: int = 0
 
     def after_late(self, seen: Seen) -> "Pace":
-        """With one more that gave no token for `first_token_ms`."""
+        """With one more that gave no token for `first_token_ms`: whoever has no more time than that is refused, until a
+        generation says how it is."""
         waited = seen.first_token_ms / max(1, seen.prompt_tokens)
-        slower = max(self.prompt_ms, _mean(self.prompt_ms, waited, LATE_WEIGHT))
-        return replace(self, prompt_ms=slower, samples=self.samples + 1)
+        return replace(self, prompt_ms=max(self.prompt_ms, LATE_FACTOR * waited), samples=self.samples + 1)
 
     def measured(self, seen: Seen) -> "Pace":
         """By a generation that ran alone, and only to learn this: it is how the engine is now, whatever was before.
@@ -146,5 +146,5 @@ def _late(what: str, takes_ms: float, left_ms: float) -> str:
     return f"the {what} would take {takes_ms:.0f} ms and has {max(0.0, left_ms):.0f} ms"
 
 
-def _mean(so_far: float, sample: float, weight: float = WEIGHT) -> float:
-    return sample if so_far == 0.0 else so_far + weight * (sample - so_far)
+def _mean(so_far: float, sample: float) -> float:
+    return sample if so_far == 0.0 else so_far + WEIGHT * (sample - so_far)
