@@ -14,6 +14,7 @@ from causeway.semantic_cache import Limit, Question, judge, read
 Vectors = NDArray[np.float32]
 Numbers = dict[str, Any]
 CANDIDATES_MAX = 4
+WITHHELD = -2.0
 GPTCACHE_THRESHOLDS = (0.8, 0.9, 0.95)
 # examples/README.md of zilliztech/GPTCache at 01491b7, "Benchmark": SQLite, Faiss, ONNX embedding; 999 pairs.
 GPTCACHE_PUBLISHED: dict[str, dict[str, int]] = {
@@ -66,14 +67,14 @@ def _given(asked: Question, cosines: Vectors, questions: Sequence[Question], lim
     """The entry that is given, as the service does it; -1 for none."""
     limit = limit_of(asked.language)
     for at in np.argsort(-cosines)[:CANDIDATES_MAX]:
-        if judge(asked, questions[at], float(cosines[at]), limit).hit:
+        if cosines[at] > WITHHELD and judge(asked, questions[at], float(cosines[at]), limit).hit:
             return int(at)
     return -1
 
 
 def _without(cosines: Vectors, own: int) -> Vectors:
     left = cosines.copy()
-    left[own] = -1.0
+    left[own] = WITHHELD
     return left
 
 
