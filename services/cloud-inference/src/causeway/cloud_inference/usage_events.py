@@ -17,11 +17,14 @@ _log = logging.getLogger(__name__)
 class UsageEvents:
     """At least once for what fits in the queue, each with its id; the oldest is dropped, and counted, beyond it."""
 
-    def __init__(self, bus: Publisher, place: str, metrics: Metrics, *, queue_max: int = 1_000) -> None:
+    def __init__(
+        self, bus: Publisher, place: str, metrics: Metrics, *, queue_max: int = 1_000, retry_s: float = RETRY_S
+    ) -> None:
         self._bus = bus
         self._subject = subjects.USAGE.at(place)
         self._metrics = metrics
         self._queue_max = queue_max
+        self._retry_s = retry_s
         self._queue: deque[UsageRecorded] = deque()
         self._came = asyncio.Event()
         self._emptied = asyncio.Event()
@@ -48,7 +51,7 @@ class UsageEvents:
                     await self._bus.publish(self._subject, usage, msg_id=usage.usage_id)
                 except BusError as error:
                     _log.warning("usage waits", extra={"reason": str(error), "waiting": len(self._queue)})
-                    await asyncio.sleep(RETRY_S)
+                    await asyncio.sleep(self._retry_s)
                     continue
                 if self._queue and self._queue[0] is usage:
                     self._queue.popleft()
