@@ -51,7 +51,14 @@ class StubHub:
 
 @asynccontextmanager
 async def stub_hub(server: NatsServer, site: str, hub: StubHub) -> AsyncIterator[None]:
-    """Serve the hub's subjects of one site."""
+    """Serve the hub's subjects of one site, on the site's own server."""
+    async with Bus(BusSettings(url=server.url, site="hub", service="cloud-inference")) as bus:
+        await serve(bus, site, hub)
+        yield
+
+
+async def serve(bus: Bus, site: str, hub: StubHub) -> None:
+    """Serve the hub's subjects of one site on this bus, for as long as it runs."""
     endpoints = [
         Endpoint(
             name="ask",
@@ -69,7 +76,5 @@ async def stub_hub(server: NatsServer, site: str, hub: StubHub) -> AsyncIterator
             everyone=True,
         ),
     ]
-    async with Bus(BusSettings(url=server.url, site="hub", service="cloud-inference")) as bus:
-        serving = bus.serve("cloud-inference", "1.0.0", "A stand-in.", endpoints)
-        await asyncio.wait_for(serving.ready.wait(), 20.0)
-        yield
+    serving = bus.serve("cloud-inference", "1.0.0", "A stand-in.", endpoints)
+    await asyncio.wait_for(serving.ready.wait(), 20.0)

@@ -266,6 +266,13 @@ def test_after_the_reply_the_ledger_has_it_and_the_cache_what_the_cloud_said() -
     assert site.books.considered == []
 
 
+def test_an_answer_that_the_deadline_cut_short_is_given_with_its_reason_and_not_kept_for_others() -> None:
+    cut: list[Step] = [(0.1, final(finish_reason="abort", reason="the deadline ended it"))]
+    reply, _, site = given(cut)
+    assert (reply.told, reply.answer.reason) == ((Route.CLOUD, "unsure"), "the deadline ended it")
+    assert (len(site.books.given_to), site.cache.kept) == (1, [])
+
+
 def test_local_answers_to_public_questions_are_offered_for_audit() -> None:
     reply, _, site = given([], desk={"sure": Sure(probability=0.9)})
     assert site.books.considered == [reply.answer]

@@ -36,6 +36,7 @@ def test_a_good_reply_passes_also_without_an_admission_or_tokens() -> None:
     assert fault(token(0, "a"), final(1)) == ""
     assert fault(final(0)) == ""
     assert fault(final(0, finish_reason="length")) == ""
+    assert fault(final(0, finish_reason="abort")) == ""
     assert fault(final(0, abstained=True, text="", finish_reason="")) == ""
 
 
@@ -59,7 +60,7 @@ def test_what_can_not_be_a_reply_is_garbage(parts: tuple[CloudPart, ...]) -> Non
 
 
 def test_an_engine_that_gave_up_is_broken() -> None:
-    assert fault(final(0, finish_reason="abort")) == CloudFailed.BROKEN
+    assert fault(final(0, finish_reason="error")) == CloudFailed.BROKEN
 
 
 def test_a_text_is_borne_by_what_it_cites_and_its_marks_are_no_part_of_it() -> None:

@@ -61,7 +61,8 @@ class Afterwards:
     async def _all(self, ask: Ask, answer: Answer, language: str, vector: Vector, may_leave: bool) -> None:
         cited = cited_chunks(answer.citations)
         await self._ledger.given(ask, answer, cited)
-        if answer.route is Route.CLOUD:
+        # One with a reason was cut short by its asker's deadline: another asker may have more time.
+        if answer.route is Route.CLOUD and not answer.reason:
             await self._cache.keep(ask, language, vector, answer, cited)
         elif answer.route is Route.EDGE and may_leave and not answer.abstained:
             await self._audits.consider(ask, answer)

@@ -23,7 +23,7 @@ T = TypeVar("T")
 class Asking:
     """Asks have threads of their own, so that no index or vault work is ever before them in a queue.
 
-    At most once: nothing is kept of an ask; whoever got no reply asks again.
+    At most once: of an ask that got no reply nothing is kept; its asker asks again.
     """
 
     def __init__(

@@ -17,7 +17,8 @@ from causeway.proto.cloud import CloudAnswer, CloudAsk, CloudCancel, CloudPart, 
 TEXT_CHARS_MAX = 64_000
 CANCELS_MAX = 64
 _REFUSALS = frozenset(Refusal)
-_ENDED_WELL = frozenset({"stop", "length"})
+# What `abort` cut at the deadline was checked by the hub: whole sentences with their citations, and it says so.
+_ENDS = frozenset({"stop", "length", "abort"})
 _log = logging.getLogger(__name__)
 
 
@@ -111,7 +112,7 @@ class Checking:
 def _check_answer(answer: CloudAnswer | None) -> None:
     if answer is None:
         raise CloudFailed(CloudFailed.GARBAGE, "the final part has no answer")
-    if answer.finish_reason not in _ENDED_WELL and not answer.abstained:
+    if answer.finish_reason not in _ENDS and not answer.abstained:
         raise CloudFailed(CloudFailed.BROKEN, f"the engine ended it: {answer.finish_reason}")
     if not answer.abstained and not answer.text.strip():
         raise CloudFailed(CloudFailed.GARBAGE, "the answer is empty")

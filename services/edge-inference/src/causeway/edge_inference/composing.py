@@ -96,7 +96,7 @@ def given_by_cloud(
         route=Route.CLOUD,
         decision=decision.reason.value,
         abstained=False,
-        reason="",
+        reason=cloud.reason,
         language=cloud.language,
         confidence=round(support(cloud), 4),
         calibrated=False,
