@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from causeway.cloud_inference.numerals import numbers
 from causeway.language import detect, sentences, terms
@@ -76,9 +77,10 @@ def checked(text: str, question: str, passages: Sequence[str], *, whole: bool = 
         return _abstained("not in the passages: the model wrote nothing")
     if abstains(text):
         return _abstained("not in the passages: the model says so")
+    asked, known = _Text(question), [_Text(passage) for passage in passages]
     tally, out, at = _Tally(), "", 0
     for span in sentences(text):
-        out += text[at : span.start] + _sentence(span.of(text), question, passages, tally)
+        out += text[at : span.start] + _sentence(span.of(text), asked, known, tally)
         at = span.end
     if not tally.cited:
         reason = "not in the passages: no sentence is supported by one"
@@ -97,28 +99,57 @@ def support(sentence: str, question: str, passage: str) -> float:
 
     A sentence that adds nothing is measured whole. Where the languages differ only numbers can be told: 1 or 0.
     """
-    if not numbers(sentence) <= numbers(passage, words=True) | numbers(question, words=True):
+    return _support(_Text(sentence), _Text(question), _Text(passage))
+
+
+class _Text:
+    """A text with what is asked of it again and again."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @cached_property
+    def language(self) -> str:
+        return detect(self.text)
+
+    @cached_property
+    def terms(self) -> frozenset[str]:
+        return frozenset(terms(self.text))
+
+    @cached_property
+    def content(self) -> frozenset[str]:
+        """The terms that say something: of Chinese the pairs and words, and single characters only where alone."""
+        found = self.terms - _EMPTY
+        return frozenset(term for term in found if len(term) > 1 or term.isascii()) or found
+
+    @cached_property
+    def numbers(self) -> set[str]:
+        """Those that it says in any way."""
+        return numbers(self.text, words=True)
+
+
+def _support(sentence: _Text, question: _Text, passage: _Text) -> float:
+    if not numbers(sentence.text) <= passage.numbers | question.numbers:
         return 0.0
-    languages = {detect(sentence), detect(passage)} - {"und"}
-    if len(languages) > 1:
+    if len({sentence.language, passage.language} - {"und"}) > 1:
         return 1.0
-    own, asked, known = _content(sentence), _content(question), set(terms(passage))
-    told = own - asked or own
-    return len(told & known) / len(told) if told else 0.0
+    told = sentence.content - question.content or sentence.content
+    return len(told & passage.terms) / len(told) if told else 0.0
 
 
-def _sentence(text: str, question: str, passages: Sequence[str], tally: _Tally) -> str:
+def _sentence(text: str, question: _Text, passages: Sequence[_Text], tally: _Tally) -> str:
     """The sentence with those of its marks that stand, before its full stop."""
     bare = _MARK.sub("", text).strip()
+    sentence = _Text(bare)
     named = [int(number) for marks in _MARK.findall(text) for number in _NUMBER.findall(marks.replace(",", " "))]
-    if not bare or not _content(bare):
+    if not sentence.content:
         tally.removed += len(named)
         return bare
     named = list(dict.fromkeys(named))
     known = [number for number in named if 1 <= number <= len(passages)]
-    kept = [number for number in known if support(bare, question, passages[number - 1]) >= SUPPORT_MIN]
+    kept = [number for number in known if _support(sentence, question, passages[number - 1]) >= SUPPORT_MIN]
     tally.removed += len(named) - len(kept)
-    if not kept and (best := _attributed(bare, question, passages)):
+    if not kept and (best := _attributed(sentence, question, passages)):
         kept = [best]
         tally.added += 1
     marks = "".join(f"[{number}]" for number in sorted(tally.number(passage) for passage in kept))
@@ -126,23 +157,16 @@ def _sentence(text: str, question: str, passages: Sequence[str], tally: _Tally) 
         return bare
     ending = _ENDING.search(bare)
     head, end = (bare[: ending.start()], ending.group()) if ending else (bare, "")
-    return f"{head}{'' if detect(bare) == 'zh' else ' '}{marks}{end}"
+    return f"{head}{'' if sentence.language == 'zh' else ' '}{marks}{end}"
 
 
-def _attributed(sentence: str, question: str, passages: Sequence[str]) -> int:
+def _attributed(sentence: _Text, question: _Text, passages: Sequence[_Text]) -> int:
     """The passage that the sentence is clearly from, or 0. A passage in another language can not be told to be."""
     scores = [
-        support(sentence, question, passage) if detect(sentence) == detect(passage) else 0.0 for passage in passages
+        _support(sentence, question, passage) if sentence.language == passage.language else 0.0 for passage in passages
     ]
     best = max(range(len(scores)), key=scores.__getitem__, default=-1)
     return best + 1 if best >= 0 and scores[best] >= ATTRIBUTE_MIN else 0
-
-
-def _content(text: str) -> set[str]:
-    """The terms that say something: of Chinese the pairs and words, and single characters only where alone."""
-    found = {term for term in terms(text) if term not in _EMPTY}
-    longer = {term for term in found if len(term) > 1 or term.isascii()}
-    return longer or found
 
 
 def _marks_inside(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import math
 import re
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,8 +12,9 @@ from causeway.language import sentences
 MESSAGE_TOKENS = 10
 # On top of what was counted of samples: texts differ from them.
 SAFETY = 1.15
-_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
-_LETTER = re.compile(r"[A-Za-z \n]")
+_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
+_LETTERS = (string.ascii_letters + " \n").encode()
+_NOT_ASCII = bytes(range(128, 256))
 _MARK = re.compile(r"[\[【［]\s*(\d{1,3})\s*[\]】］]")
 _SYSTEM = {
     "en": "You answer questions from numbered passages. Use only what the passages say. Answer in one to three short,"
@@ -51,9 +53,11 @@ class TokenMeasure:
 
     def tokens(self, text: str) -> int:
         """At least as many as an engine counts, for texts as people write them."""
-        han, letters = len(_HAN.findall(text)), len(_LETTER.findall(text))
-        plain = sum(character.isascii() for character in text) - letters
-        rest = len(text.encode("utf-8", "replace")) - 3 * han - letters - plain
+        data = text.encode("utf-8", "replace")
+        han = 0 if text.isascii() else sum(map(len, _HAN.findall(text)))
+        letters = len(data) - len(data.translate(None, _LETTERS))
+        plain = len(data.translate(None, _NOT_ASCII)) - letters
+        rest = len(data) - 3 * han - letters - plain
         return math.ceil(han * self.han + letters * self.letter + plain + max(0, rest))
 
 
