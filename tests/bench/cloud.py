@@ -31,9 +31,9 @@ READY_S_MAX = 180.0
 # What an engine on a GPU takes or so: with none of it, the floor would be a socket.
 FIRST_TOKEN_S, TOKEN_S = 0.05, 0.01
 SITE_SETTINGS = {
-    "EDGE_INFERENCE_CLOUD_FIRST_TOKEN_MS": "30000",
-    "EDGE_INFERENCE_CLOUD_TOKENS_MAX": str(TOKENS_MAX),
-    "EDGE_INFERENCE_BREAKER_MODE": "disabled",
+    "cloud_first_token_ms": "30000",
+    "cloud_tokens_max": str(TOKENS_MAX),
+    "breaker_mode": "disabled",
 }
 
 

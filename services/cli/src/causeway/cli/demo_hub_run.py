@@ -91,10 +91,10 @@ async def _arrived(client: Client, site: str) -> bool:
 
 
 async def until_answered(client: Client, kb: str, question: str, contains: str) -> Answer:
-    """Ask until the answer says it, or the time is over; the last answer."""
+    """Ask until the place itself answers with it, or the time is over; the last answer."""
     deadline = time.monotonic() + EQUAL_BOUND_S
     while True:
-        answer = await client.ask(kb, question, timeout_s=30)
+        answer = await client.ask(kb, question, cloud=False, cache=False, timeout_s=30)
         if contains in answer.text or time.monotonic() > deadline:
             return answer
         await asyncio.sleep(POLL_S)

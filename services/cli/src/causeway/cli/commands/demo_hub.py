@@ -1,4 +1,5 @@
-"""`causeway demo-hub`: a hub and two sites on this machine; the link is cut, both sides go on, the link heals."""
+"""`causeway demo-hub`: a hub and two sites on this machine; the link is cut, both sides go on, the link heals; and who
+answers a question: the edge, the cache, the cloud, or the fallback."""
 
 import asyncio
 import tempfile
@@ -27,9 +28,21 @@ from causeway.cli.demo_hub_run import (
     until_answered,
     until_equal,
 )
+from causeway.cli.demo_routes import (
+    CARDS,
+    SITE_SETTINGS,
+    by_cache,
+    by_cloud,
+    by_edge,
+    by_fallback,
+    demo_engine,
+    engine_ready,
+)
+from causeway.cli.engine_config import EngineKind
 from causeway.cli.messages import interface_language
 from causeway.cli.sync_text import size_text, verdict_line
 from causeway.client import Client
+from causeway.proto.answers import Answer, Route
 from causeway.proto.documents import Residency
 from causeway.proto.link import Verified
 from causeway.proto.subjects import HUB
@@ -44,8 +57,9 @@ def register(app: typer.Typer) -> None:
 
 
 def demo_hub(lang: Lang = None) -> int:
-    """Start a hub and two sites in a temporary folder, cut their links, edit and ask on both sides, heal, and show what
-    was replayed. Leaves nothing running; exits with 1 when something is not as it should be."""
+    """Start a hub and two sites in a temporary folder, cut their links, edit and ask on both sides, heal, show what was
+    replayed, and then all four routes of an answer. Leaves nothing running; exits with 1 when something is not as it
+    should be."""
     return asyncio.run(_DemoHub(interface_language(lang)).run())
 
 
@@ -62,10 +76,11 @@ class _DemoHub:
             )
         )
         with tempfile.TemporaryDirectory(prefix="causeway-demo-hub-") as name:
-            async with running_fleet(Path(name)) as fleet:
+            async with running_fleet(Path(name), demo_engine(), SITE_SETTINGS) as fleet:
                 await self._first_copy(fleet)
                 await self._apart(fleet)
                 await self._together(fleet)
+                await self._routes(fleet)
         verdict = f"[red]{self._wrong} wrong[/]" if self._wrong else "[green]everything as expected[/]"
         STDOUT.print(f"\n{verdict} [dim]{time.monotonic() - began:.0f} s in all[/]")
         return 1 if self._wrong else 0
@@ -79,7 +94,11 @@ class _DemoHub:
             publish(
                 plant, OWN_KB, {"shift": "# Shift report\n\nThe night shift made 412 gearboxes. 夜班完成 412 台。"}
             ),
-            publish(branch, OWN_KB, {"loans": "# Loans\n\nThe branch granted 37 loans in May. 五月发放贷款 37 笔。"}),
+            publish(
+                branch,
+                OWN_KB,
+                {"loans": "# Loans\n\nThe branch granted 37 loans in May. 五月发放贷款 37 笔。", "cards": CARDS},
+            ),
         )
         await publish(plant, OWN_KB, {"safe": f"# Safe\n\nRestricted: {SECRET}."}, Residency.RESTRICTED)
         found, crossed = await until_equal(fleet)
@@ -102,7 +121,7 @@ class _DemoHub:
         changed = f"{handbook(3)}\n\nSince May the boiler 3 is painted teal."
         await publish(hub, SHARED_KB, {"manual-3": changed, "rules": "# Rules\n\nThe hub says: helmets are white."})
         await publish(branch, SHARED_KB, {"rules": "# Rules\n\nThe branch says: helmets are yellow."})
-        answer = await plant.ask(OWN_KB, "How many gearboxes did the night shift make?", timeout_s=30)
+        answer = await plant.ask(OWN_KB, "How many gearboxes did the night shift make?", cloud=False, timeout_s=30)
         self._check(
             "510" in answer.text,
             f"asked at {PLANT} without a link: its own last word",
@@ -116,7 +135,7 @@ class _DemoHub:
             "在中心提问：得到断网前的内容",
             answer.text,
         )
-        answer = await branch.ask(SHARED_KB, "Which colour are helmets?", timeout_s=30)
+        answer = await branch.ask(SHARED_KB, "Which colour are helmets?", cloud=False, timeout_s=30)
         self._check(
             "yellow" in answer.text,
             f"asked at {BRANCH}: its own rule",
@@ -149,6 +168,37 @@ class _DemoHub:
             f"受限文档从未离开：中心的 {searched.records} 条记录中都没有",
             "",
         )
+
+    async def _routes(self, fleet: DemoFleet) -> None:
+        self._title("4", f"Who answers, asked at {BRANCH}", f"由谁回答（在 {BRANCH} 提问）")
+        self._routed(Route.EDGE, await by_edge(fleet), "its own document answers", "由本地文档回答")
+        if demo_engine().kind is EngineKind.NONE:
+            STDOUT.print(
+                "   "
+                + self._words(
+                    "- cloud and cache can not be shown: llama.cpp or its model is not installed; run `make setup` and"
+                    " `causeway model fetch generator`",
+                    "- 无法展示 cloud 与 cache：未安装 llama.cpp 或其模型；请先运行 `make setup`，再运行"
+                    " `causeway model fetch generator`",
+                )
+            )
+        elif await engine_ready(fleet):
+            cloud = await by_cloud(fleet)
+            self._routed(Route.CLOUD, cloud, "the plant's document, by the hub's model", "工厂的文档，由中心的模型回答")
+            cached = await by_cache(fleet)
+            self._routed(Route.CACHE, cached, "the same question again", "再次提出同一问题")
+        else:
+            self._check(False, "the hub's model did not get ready", "中心的模型未能就绪", "")
+        fleet.cut()
+        STDOUT.print(self._words("   [dim]the link is cut in silence[/]", "   [dim]链路静默中断[/]"))
+        lost = await by_fallback(fleet)
+        self._routed(Route.FALLBACK, lost, "no word from the hub in time", "中心未能按时回应")
+        fleet.heal()
+
+    def _routed(self, wanted: Route, answer: Answer, english: str, chinese: str) -> None:
+        took = answer.latency_ms.get("total", 0.0)
+        detail = f"{answer.route}, {answer.decision}, {took:.0f} ms: {' '.join(answer.text.split())}"
+        self._check(answer.route is wanted, f"{wanted}: {english}", f"{wanted}：{chinese}", detail)
 
     async def _conflict(self, hub: Client) -> None:
         named = await siblings(hub)
