@@ -29,7 +29,7 @@ class Plan:
     documents: int = 5_000
     paragraphs: int = 1
     edits: int = 1_000
-    deltas: int = 20_000
+    deltas: int = 100_000
     parts: Sequence[str] = PARTS
     texts: Sequence[str] = ()
 
@@ -59,7 +59,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--link-documents", type=int, default=5_000, help="documents of the kb that is edited")
     parser.add_argument("--link-paragraphs", type=int, default=1, help="paragraphs of each of them")
     parser.add_argument("--edits", type=int, default=1_000, help="edits while the link is cut")
-    parser.add_argument("--deltas", type=int, default=20_000, help="messages to catch up with after a cut")
+    parser.add_argument("--deltas", type=int, default=100_000, help="messages to catch up with after a cut")
     parser.add_argument("--parts", default=",".join(PARTS), help="what of the link to measure")
     parser.add_argument("--texts", type=Path, help="JSONL with a `text` a row, instead of the bundled passages")
 
