@@ -183,3 +183,19 @@ async def test_a_site_that_has_not_joined_answers_as_before(bus: Bus, nats_serve
         assert (answer.route, answer.decision) == (Route.EDGE, "no_link")
         assert answer.answer_id
         assert service.around.cloud is None
+
+
+async def test_a_replica_that_stops_answers_what_it_has_begun_and_keeps_it(
+    bus: Bus, nats_server: NatsServer, tmp_path: Path
+) -> None:
+    hub = StubHub(first_s=0.3)
+    async with stub_hub(nats_server, SITE, hub):
+        async with site(bus, nats_server, tmp_path / "vault"):
+            asking = asyncio.create_task(ask(bus, UNKNOWN))
+            await until(lambda: len(hub.asked) == 1)
+        answer = await asking
+        assert (answer.route, answer.text) == (Route.CLOUD, TEXT)
+        kept = await bus.last(subjects.ANSWERED.stream, subjects.ANSWERED.at(SITE, KB))
+        assert kept is not None
+        assert isinstance(kept.message, AnswerGiven)
+        assert kept.message.answer_id == answer.answer_id
