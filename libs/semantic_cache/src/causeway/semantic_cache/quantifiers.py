@@ -29,11 +29,11 @@ _EN = tuple(
     for name, pattern in (
         ("all", r"all|every|each|always|entire|whole|everyone|everything|everybody"),
         ("any", r"either"),
-        ("some", r"some of|part of|partly|certain"),
+        ("some", r"part of|partly|certain"),
         ("only", r"only|solely|exclusively|alone"),
         (
             "most",
-            r"most|best|top|worst|(?!interest|request|suggest|invest|forest|honest|protest|contest|digest|harvest)\w{3,}est",
+            r"most|worst|(?!best|interest|request|suggest|invest|forest|honest|protest|contest|digest|harvest)\w{3,}est",
         ),
         ("at-least", r"at least|minimum|least"),
         ("at-most", r"at most|maximum|up to|limit"),
