@@ -132,9 +132,7 @@ class SiteConfig:
 
 _PORT = Number(0, 65_535)
 _SERVICE = Section(ServiceConfig, {"replicas": Number(0, 32), "settings": Settings()})
-_SERVICES = dict.fromkeys(SERVICES, _SERVICE) | {
-    SYNC: Section(ServiceConfig, {"settings": Settings()})
-}
+_SERVICES = dict.fromkeys(SERVICES, _SERVICE) | {SYNC: Section(ServiceConfig, {"settings": Settings()})}
 _EVERYWHERE: Keys = {
     "model": Section(
         ModelConfig, {"name": Text(), "precision": Choice("int8", "fp32"), "device": Choice("cpu", "cuda")}
