@@ -2,17 +2,20 @@
 
 import asyncio
 import signal
+import subprocess
 from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
+from causeway.cli.engine_command import Engine, engine_argv
 from causeway.cli.engine_config import EngineConfig, EngineKind
 from causeway.cloud_inference.completions import Generation, Piece
 from causeway.cloud_inference.errors import EngineBusy, EngineRefused
 from causeway.cloud_inference.openai_http import OpenAiEngine
 from causeway.models import HF_GENERATOR, ModelError, ModelStore
+from causeway.models.settings import vllm_environment
 from tests.support.engine_process import HAS_VLLM, NO_VLLM, VLLM_METRICS, EngineProcess, engine_process
 from tests.support.tiny_llama import CONTEXT_TOKENS, write_tiny_llama, write_tiny_lora
 from tests.support.waiting import until_async
@@ -20,6 +23,14 @@ from tests.support.waiting import until_async
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(900), pytest.mark.skipif(not HAS_VLLM, reason=NO_VLLM)]
 
 SEQUENCES, QUEUE = 2, 2
+PARSES = """
+import sys
+from vllm.entrypoints.launchers.cli_args import make_arg_parser
+from vllm.utils.argparse_utils import FlexibleArgumentParser
+found = make_arg_parser(FlexibleArgumentParser()).parse_args(sys.argv[1:])
+graphs = found.compilation_config.cudagraph_mode.name
+print(found.tensor_parallel_size, found.max_num_batched_tokens, graphs, found.enable_lora)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +172,17 @@ async def test_on_sigterm_what_runs_comes_to_its_end(vllm: EngineProcess) -> Non
 
 def _values(page: str, name: str) -> list[float]:
     return [float(line.split()[-1]) for line in page.splitlines() if line.startswith(name + "{")]
+
+
+def test_vllm_takes_every_option_that_it_is_given_on_gpus(tmp_path: Path) -> None:
+    """No GPU is needed to read the options, and no engine is started."""
+    config = EngineConfig(kind=EngineKind.VLLM, device="cuda", tensor_parallel=2, max_num_batched_tokens=512)
+    engine = Engine(config=config, model=tmp_path, name="m", adapters={"finance": tmp_path})
+    python = vllm_environment() / "bin" / "python"
+    command = [str(python), "-c", PARSES, *engine_argv(engine, 8000)[3:]]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2_000:]
+    assert done.stdout.split()[-4:] == ["2", "512", "FULL_AND_PIECEWISE", "True"]
 
 
 async def test_the_packaged_model_answers_from_passages_in_both_languages(tmp_path: Path) -> None:
