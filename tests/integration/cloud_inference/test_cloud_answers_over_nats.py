@@ -122,6 +122,17 @@ async def test_an_adapter_is_chosen_by_the_knowledge_base(nats_server: NatsServe
         assert (await running.status()).adapters == {KB: "lora1"}
 
 
+async def test_a_long_answer_and_its_prompt_fit_into_the_context_together(
+    nats_server: NatsServer, shared_shelf: str
+) -> None:
+    limits = {"engine_context_tokens": 1_024}
+    async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url, **limits) as running:
+        answer = (await running.ask(LEAVE, tokens_max=2_000, passages_max=50)).answer
+        assert not answer.abstained
+        assert engine.requests[-1]["max_tokens"] >= 512
+        assert engine.requests[-1]["max_tokens"] + answer.prompt_tokens <= 1_024
+
+
 async def test_an_ask_that_can_not_make_it_is_refused_at_once_and_never_reaches_the_engine(
     nats_server: NatsServer, shared_shelf: str
 ) -> None:

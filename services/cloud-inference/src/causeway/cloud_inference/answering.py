@@ -24,8 +24,6 @@ from causeway.milvus.errors import ShelfError
 from causeway.proto.answers import Citation
 from causeway.proto.cloud import CloudAnswer, CloudAsk, CloudPart, CloudPartKind, Refusal
 
-# Less than this is no prompt: a question and one short passage.
-_PROMPT_TOKENS_MIN = 256
 _ENDED_BY_ITSELF = "stop"
 
 
@@ -126,9 +124,10 @@ class Answering:
         watch = Stopwatch()
         found = await self._found(ask, running, watch)
         prompt = self._prompt(ask, found, language)
-        self._entrance.admit(running, prompt.tokens, ask.tokens_max)
+        tokens_max = max(1, min(ask.tokens_max, self._rules.context_tokens - prompt.tokens))
+        self._entrance.admit(running, prompt.tokens, tokens_max)
         model = self._rules.adapters.get(ask.kb, self._served.model)
-        generation = Generation(model=model, messages=prompt.messages, tokens_max=ask.tokens_max)
+        generation = Generation(model=model, messages=prompt.messages, tokens_max=tokens_max)
         generating = Generating(self._engine, self._entrance, generation, prompt.tokens)
         return _Work(
             ask=ask,
@@ -156,7 +155,8 @@ class Answering:
         return found
 
     def _prompt(self, ask: CloudAsk, found: Found, language: str) -> Prompt:
-        room = max(_PROMPT_TOKENS_MIN, self._rules.context_tokens - ask.tokens_max)
+        # A long answer may be wanted: the prompt has half of the context all the same.
+        room = self._rules.context_tokens - min(ask.tokens_max, self._rules.context_tokens // 2)
         passages = [Passage(title=_title(citation), text=citation.quote) for citation in found.citations]
         budget = min(self._rules.prompt_tokens_max, room)
         return assembled(ask.question, passages, language, budget, self._served.measure)
