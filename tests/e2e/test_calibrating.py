@@ -132,7 +132,7 @@ def test_confidence_is_measured_with_a_part_withheld(site: SiteUnderTest, folder
 
 def _failed(site: SiteUnderTest, *arguments: str) -> str:
     """What a person sees on stderr of a command that refuses."""
-    command = [CAUSEWAY, *arguments, "--data-dir", site.folder]
+    command = [str(CAUSEWAY), *arguments, "--data-dir", str(site.folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment())
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr

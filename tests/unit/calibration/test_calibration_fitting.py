@@ -32,7 +32,7 @@ def test_probabilities_of_other_passages_mean_what_they_say() -> None:
 def test_each_language_has_a_model_of_its_own() -> None:
     labels = labelled(600, language="zh", lift=2.0) + labelled(600, seed=1, language="en", lift=-1.0)
     file, _ = calibrate(labels, kb="k", model_id="m", kind="questions")
-    features = labels[0].features | {"answerable": 3.0}
+    features = {**labels[0].features, "answerable": 3.0}
     chances = {
         name: probability(file.features, group.weights, group.bias, features) for name, group in file.groups.items()
     }
@@ -45,7 +45,7 @@ def test_a_language_with_few_labels_has_no_model() -> None:
 
 
 def test_few_labels_lean_on_the_prior() -> None:
-    probe = labelled(1)[0].features | {"answerable": 2.0, "shown_belief": 0.9}
+    probe = {**labelled(1)[0].features, "answerable": 2.0, "shown_belief": 0.9}
     at_prior = prior_probability("en", probe)
 
     def distance(count: int) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from causeway.calibration.judging import (
 from causeway.calibration.thresholds import PROMISES
 
 FOLDS = 10
-Numbers = dict[str, float | dict[str, list[float]]]
+Numbers = dict[str, Any]
 Draws = Sequence[NDArray[np.int64]]
 
 
