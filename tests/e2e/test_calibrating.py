@@ -91,6 +91,19 @@ def test_the_same_labels_give_the_same_calibration(
     assert "Not in force yet" in again
 
 
+def test_a_file_is_put_in_force_where_it_fits_and_refused_where_it_does_not(
+    site: SiteUnderTest, tmp_path: Path, calibrated: dict[str, Any]
+) -> None:
+    file = Path(calibrated["folder"]) / "calibration.json"
+    assert calibrated["calibration"]["version"] in site.run("calibrate", "--kb", KB, "--file", str(file))
+    changed = tmp_path / "other.json"
+    changed.write_text(file.read_text().replace(calibrated["calibration"]["model_id"], "another"), encoding="utf-8")
+    assert "fitted for the embedding model another" in _failed(site, "calibrate", "--kb", KB, "--file", str(changed))
+    changed.write_text("{}", encoding="utf-8")
+    assert "this is no calibration" in _failed(site, "calibrate", "--kb", KB, "--file", str(changed))
+    assert f"is the calibration of '{KB}'" in _failed(site, "calibrate", "--kb", "x", "--file", str(file))
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

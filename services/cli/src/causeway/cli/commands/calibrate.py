@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from causeway.calibration.calibration_file import CalibrationFile, encode_file
+from causeway.calibration.calibration_file import CalibrationFile, decode_file, encode_file, refuse_other_space
 from causeway.calibration.errors import CalibrationError
 from causeway.calibration.fitting import Fitted, Labelled, calibrate
 from causeway.cli.calibration_folder import FILE, versioned, write_folder
@@ -36,6 +36,9 @@ Data = Annotated[
     typer.Option("--data", help="Folder with questions.jsonl (qid, pid, question, answers), as for `causeway eval`."),
 ]
 FromFeedback = Annotated[bool, typer.Option("--feedback", help="From verdicts and audits of the site's own answers.")]
+File = Annotated[
+    Path | None, typer.Option("--file", help="Fit nothing: put this calibration.json in force, if it fits the site.")
+]
 QuestionField = Annotated[str, typer.Option("--question-field", help="Key of the question, such as q_zh.")]
 PassageField = Annotated[str, typer.Option("--passage-field", help="Key of the passage's text, such as en.")]
 AnswerField = Annotated[
@@ -76,6 +79,7 @@ def calibrate_kb(
     kb: Kb,
     data: Data = None,
     feedback: FromFeedback = False,
+    file: File = None,
     question_field: QuestionField = "question",
     passage_field: PassageField = "text",
     answer_field: AnswerField = "",
@@ -96,7 +100,11 @@ def calibrate_kb(
     Writes KB-VERSION/ with calibration.json, reliability.png and risk_coverage.png.
     """
     address = where.address_if_named()
-    _check(data, feedback, publish, address)
+    _check(data, feedback, file, publish, address)
+    if file is not None:
+        ready = asyncio.run(_put_in_force(_read(file, kb), where.address()))
+        STDOUT.print(f"In force at {ready.kb}: calibration [bold]{escape(ready.version)}[/].")
+        return
     wanted = _Wanted(
         kb=kb,
         folder=None if feedback else data,
@@ -107,25 +115,52 @@ def calibrate_kb(
         delta=delta,
         publish=publish,
     )
-    file, fitted = asyncio.run(_calibrate(wanted, config, address))
-    folder = write_folder(file, fitted, out)
+    made, fitted = asyncio.run(_calibrate(wanted, config, address))
+    folder = write_folder(made, fitted, out)
     if as_json:
-        print_json({"folder": str(folder), "published": publish, "calibration": file})
+        print_json({"folder": str(folder), "published": publish, "calibration": made})
         return
-    STDOUT.print(calibration_table(file))
-    for line in groups_text(file):
+    STDOUT.print(calibration_table(made))
+    for line in groups_text(made):
         STDOUT.print(line)
     STDOUT.print(f"Wrote [bold]{escape(str(folder))}[/]: {FILE}, reliability.png, risk_coverage.png.")
     if not publish:
         STDOUT.print("Not in force yet: --publish puts it in force at the site that was asked.")
 
 
-def _check(data: Path | None, feedback: bool, publish: bool, address: Address | None) -> None:
-    if (data is None) == (not feedback):
-        raise UserError("calibrate needs labels", "Name one of --data FOLDER and --feedback.")
-    if address is None and (feedback or publish):
-        what = "--feedback" if feedback else "--publish"
+def _check(data: Path | None, feedback: bool, file: Path | None, publish: bool, address: Address | None) -> None:
+    if [data is not None, feedback, file is not None].count(True) != 1:
+        raise UserError("calibrate needs labels", "Name one of --data FOLDER, --feedback and --file.")
+    if address is None and (feedback or publish or file is not None):
+        what = "--feedback" if feedback else "--file" if file is not None else "--publish"
         raise UserError(f"{what} needs a running site", "Name it: --data-dir FOLDER, or --url with --site.")
+
+
+def _read(path: Path, kb: str) -> CalibrationFile:
+    """The calibration in a file, for this kb.
+
+    Raises:
+        UserError: there is none, or it is of another kb.
+    """
+    try:
+        file = decode_file(path.read_bytes())
+    except OSError as error:
+        raise UserError(f"{path} can not be read: {error}", "Name a calibration.json.") from error
+    except CalibrationError as error:
+        raise UserError(f"{path}: {error}", error.mend) from error
+    if file.kb != kb:
+        raise UserError(f"{path} is the calibration of {file.kb!r}", f"Use --kb {file.kb}, or fit one for {kb}.")
+    return file
+
+
+async def _put_in_force(file: CalibrationFile, address: Address) -> CalibrationFile:
+    async with session(address) as client:
+        try:
+            refuse_other_space(file, await _model_of(client, file.kb))
+        except CalibrationError as error:
+            raise UserError(str(error), error.mend) from error
+        await _publish(client, file)
+    return file
 
 
 async def _calibrate(
