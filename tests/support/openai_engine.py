@@ -133,7 +133,7 @@ class StandIn:
             self.rejected += 1
             message = "The engine is currently busy. Please try again later."
             return await _reply(writer, 503, {"error": {"message": message, "code": 503}})
-        _head(writer, 200, "text/event-stream", "Transfer-Encoding: chunked")
+        _head(writer, 200, "text/event-stream", "Transfer-Encoding: chunked", "Connection: close")
         stream = asyncio.ensure_future(self._in_turn(body, writer))
         gone = asyncio.ensure_future(reader.read(1))
         await asyncio.wait({stream, gone}, return_when=asyncio.FIRST_COMPLETED)

@@ -24,6 +24,8 @@ from causeway.cloud_inference.sse import SseReader
 
 PAGE_BYTES_MAX = 8 * 1024 * 1024
 _CONNECTIONS_MORE = 4
+# Engines close a connection that was idle for 5 s: one that is taken up at that moment would look like a dead engine.
+_IDLE_CONNECTION_S = 2.0
 _BUSY = (429, 503)
 _DETAIL_BYTES_MAX = 300
 T = TypeVar("T")
@@ -60,7 +62,9 @@ class OpenAiEngine:
             base_url=address.url.rstrip("/") + "/",
             headers={"Authorization": f"Bearer {address.key}"} if address.key else {},
             timeout=httpx.Timeout(limits.idle_s, connect=limits.connect_s),
-            limits=httpx.Limits(max_connections=limits.requests_max + _CONNECTIONS_MORE),
+            limits=httpx.Limits(
+                max_connections=limits.requests_max + _CONNECTIONS_MORE, keepalive_expiry=_IDLE_CONNECTION_S
+            ),
             # What a shell sets for other programs shall not lead answers elsewhere.
             trust_env=False,
         )
