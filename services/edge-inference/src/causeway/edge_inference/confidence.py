@@ -55,7 +55,7 @@ class ConfidenceMetrics:
         )
         self.threshold = Gauge(
             "causeway_edge_inference_confidence_threshold",
-            "Probability that a local answer must reach",
+            "Threshold of the calibration in force, before drift raises it",
             ["kb", "language"],
             registry=registry,
         )
