@@ -193,7 +193,6 @@ class _DemoHub:
         STDOUT.print(self._words("   [dim]the link is cut in silence[/]", "   [dim]链路静默中断[/]"))
         lost = await by_fallback(fleet)
         self._routed(Route.FALLBACK, lost, "no word from the hub in time", "中心未能按时回应")
-        fleet.heal()
 
     def _routed(self, wanted: Route, answer: Answer, english: str, chinese: str) -> None:
         took = answer.latency_ms.get("total", 0.0)
