@@ -85,8 +85,8 @@ def cloud(answer_id: str = "a1", since: int = 0, **more: object) -> Answer:
 
 
 @asynccontextmanager
-async def place(server: NatsServer, *, entries_max: int = 100) -> AsyncIterator[Place]:
-    """A replica's cache that has caught up."""
+async def place(server: NatsServer, *, entries_max: int = 100, told: bool = True) -> AsyncIterator[Place]:
+    """A replica's cache that has caught up; `told` of changes, or left to what it reads by itself at the start."""
     registry, own, clock = CollectorRegistry(), bus_to(server, "edge-inference"), Clock()
     cache = AnswerCache(
         own,
@@ -101,7 +101,7 @@ async def place(server: NatsServer, *, entries_max: int = 100) -> AsyncIterator[
     )
     aftermath = AftermathMetrics(registry)
     answers = AnswersFollowing(own, SITE, AnswerIndex(100), aftermath)
-    invalidating = Invalidating(own, SITE, answers, aftermath, on_changed=[cache.on_changed])
+    invalidating = Invalidating(own, SITE, answers, aftermath, on_changed=[cache.on_changed] if told else [])
     async with own:
         await asyncio.wait_for(cache.follower.caught_up.wait(), BOUND_S)
         await asyncio.wait_for(invalidating.follower.caught_up.wait(), BOUND_S)
@@ -229,7 +229,7 @@ async def test_a_change_while_every_replica_was_down_is_not_missed(nats_server: 
         await followed(bus, one)
         assert one.look().answer is not None
     await publish(bus, *document_entries(SITE, "leave.md", [NEW], 2))
-    async with place(nats_server) as again:
+    async with place(nats_server, told=False) as again:
         assert again.cache.checked
         assert again.look().answer is None
         assert again.count("uncached_total", kb=KB, reason="revised") == 1

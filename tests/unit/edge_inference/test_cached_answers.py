@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from causeway.edge_inference.answer_index import DocumentName
@@ -41,6 +41,7 @@ def entry(number: int, document_id: str = "d0", **more: object) -> AnswerCached:
 acts = st.lists(st.tuples(st.sampled_from(["put", "remove", "used"]), st.integers(0, 9)), max_size=60)
 
 
+@settings(deadline=None)
 @given(acts, st.integers(1, 5))
 def test_the_entries_are_those_that_were_put_or_given_last(steps: list[tuple[str, int]], most: int) -> None:
     answers, model = CachedAnswers(SITE, DIMS, most), OrderedDict[bytes, None]()

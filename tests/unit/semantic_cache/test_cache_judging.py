@@ -1,6 +1,6 @@
 """The decision as a whole: symmetric, certain of the same question, and never across a negation."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from causeway.semantic_cache import (
@@ -43,6 +43,7 @@ texts = st.one_of(
 cosines = st.floats(-1, 1)
 
 
+@settings(deadline=None)
 @given(texts, texts, cosines)
 def test_the_verdict_does_not_depend_on_which_question_came_first(one: str, other: str, cosine: float) -> None:
     limit = Limit(same_words=0.5, rewritten=0.7, reworded=0.9)
@@ -50,17 +51,20 @@ def test_the_verdict_does_not_depend_on_which_question_came_first(one: str, othe
     assert refusals(read(one), read(other)) == refusals(read(other), read(one))
 
 
+@settings(deadline=None)
 @given(texts, cosines)
 def test_the_same_question_always_hits_whatever_its_vector(text: str, cosine: float) -> None:
     assert judge(read(text), read(text), cosine, Limit(same_words=NEVER)).hit
     assert judge(read(text), read(f"  {text} ?"), cosine, Limit(same_words=NEVER)).hit
 
 
+@settings(deadline=None)
 @given(texts)
 def test_a_question_is_refused_to_itself_by_no_guard_but_that_of_language(text: str) -> None:
     assert set(refusals(read(text), read(text))) <= {"language"}
 
 
+@settings(deadline=None)
 @given(zh | en, st.sampled_from([LIMIT, Limit(same_words=0.0, reworded=0.0)]))
 def test_a_question_with_a_negation_added_never_hits(pair: tuple[str, str], limit: Limit) -> None:
     verdict = judge(read(pair[0]), read(pair[1]), 1.0, limit)
@@ -68,6 +72,7 @@ def test_a_question_with_a_negation_added_never_hits(pair: tuple[str, str], limi
     assert verdict.refused_by == "negation"
 
 
+@settings(deadline=None)
 @given(texts)
 def test_to_normalise_twice_changes_nothing(text: str) -> None:
     assert normalised(normalised(text)) == normalised(text)
@@ -123,6 +128,7 @@ def test_the_bound_is_that_of_clopper_and_pearson() -> None:
     assert lower(0, 5, 0.05) == 0.0
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 0.99), min_size=1, max_size=400))
 def test_from_the_threshold_on_false_hits_keep_to_their_budget(scores: list[float]) -> None:
     found = threshold(scores, 0.05, 0.05)
