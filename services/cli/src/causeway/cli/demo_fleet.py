@@ -95,7 +95,7 @@ def _config(name: str, ports: Ports | None = None) -> SiteConfig:
 
 def _asking(config: SiteConfig, settings: Mapping[str, str]) -> SiteConfig:
     edge = config.services[EDGE]
-    changed = replace(edge, settings=edge.settings | settings)
+    changed = replace(edge, settings={**edge.settings, **settings})
     return replace(config, services=config.services | {EDGE: changed})
 
 
