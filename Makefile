@@ -23,7 +23,10 @@ export ORT_DISABLE_TELEMETRY := 1
 # Two cores run many processes in the tests: each computes on one thread.
 TEST_ENVIRONMENT := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 RAYON_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 PYTEST := $(TEST_ENVIRONMENT) $(BIN)/pytest
-TEST_FOLDERS := $(wildcard tests/unit tests/contract tests/integration tests/simulation tests/e2e)
+# Those that take longest begin first.
+TEST_FOLDERS := $(wildcard tests/e2e tests/simulation tests/integration tests/contract tests/unit)
+# Most of the time of a test with real processes is waiting: more workers than cores.
+WORKERS ?= 3
 
 .PHONY: help setup setup-vllm model lock lock-vllm schema check format lint types imports schema-check tidy deploy-check test test-slow test-llm test-vllm sim bench demo demo-hub up clean
 
@@ -113,7 +116,7 @@ tidy:
 	$(PYTEST) -q tests/tidy
 
 test: $(SETUP) ## unit, contract, integration, simulation and short end-to-end tests, with coverage
-	$(PYTEST) $(TEST_FOLDERS) -m "not slow and not llm and not vllm" --cov --cov-report=term:skip-covered --durations=10
+	$(PYTEST) -n $(WORKERS) --dist loadfile $(TEST_FOLDERS) -m "not slow and not llm and not vllm" --cov --cov-report=term:skip-covered --durations=10
 
 test-slow: $(SETUP) ## the long tests: kills at random moments, large documents, long runs
 	$(PYTEST) $(TEST_FOLDERS) -m "slow and not llm and not vllm" --durations=10 || test $$? = 5

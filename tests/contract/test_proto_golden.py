@@ -17,6 +17,7 @@ ADD_A_V2 = "golden files never change: undo it, and add a v2 of the type beside 
 EXAMPLES = {golden.short_name(type(example)): example for example in golden.EXAMPLES}
 SUMS = {line.split()[1]: line.split()[0] for line in (FOLDER / golden.SUMS).read_text().splitlines()}
 EDITIONS = [edition for example in golden.EXAMPLES for edition in golden.editions(FOLDER, type(example))]
+NEWEST = {edition.short_name: edition.number for edition in sorted(EDITIONS, key=lambda edition: edition.number)}
 
 
 def plain(value: object) -> object:
@@ -74,7 +75,7 @@ def test_golden_bytes_of_every_edition_still_decode(edition: golden.Edition) -> 
     decoded = codec.decode(edition.body, type(example))
     kept = reference_decode(edition.body)
     assert golden.contains(reference_decode(codec.encode(decoded)), kept), f"{edition.stem}: {ADD_A_V2}"
-    assert len(kept) < len(type(example).__struct_fields__) or decoded == example
+    assert edition.number < NEWEST[edition.short_name] or decoded == example
 
 
 @pytest.mark.parametrize("edition", EDITIONS, ids=lambda edition: edition.stem)
