@@ -49,7 +49,7 @@ async def test_a_consumer_that_was_deleted_is_made_again(nats_server: NatsServer
             subscriber(see)
             await subscriber.start()
         await _publish(bus, 1)
-        await until(lambda: len(got) == 1)
+        await until(lambda: len(got) == 1, 60)
         await bus.broker.js.delete_consumer("DOCUMENTS", "worker")
         await _publish(bus, 2)
         if remedy:

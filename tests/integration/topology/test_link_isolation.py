@@ -19,7 +19,7 @@ from tests.support.shared_chunks import held, share, shared_chunk, subjects_of, 
 from tests.support.waiting import until
 
 KBS = {"a": ("k",), "b": ("k", "m")}
-OURS = ("$JS.", "_INBOX.", "$SYS.", "$JSC.")
+OURS = ("$JS.", "_INBOX.", "_R_.", "$SYS.", "$JSC.")
 
 
 @asynccontextmanager
