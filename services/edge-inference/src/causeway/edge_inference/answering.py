@@ -19,7 +19,7 @@ from causeway.edge_inference.wording import abstention, abstention_reason, behin
 from causeway.proto.answers import Answer, Ask, Author, Citation, Route, Search, SearchMode, SearchResult
 
 CLOSEST_MAX = 3
-_PAUSES_S = (0.01, 0.02, 0.05, 0.1)
+_PAUSES_S = (0.01, 0.02, 0.05, 0.1, 0.2)
 T = TypeVar("T")
 
 
