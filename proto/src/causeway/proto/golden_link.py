@@ -102,6 +102,7 @@ def _requests() -> tuple[codec.Message, ...]:
             site="branch-1",
             at_unix_ms=_AT_UNIX_MS,
             outbox_seq=70_000,
+            closed_seq=69_999,
             queued=3,
             withheld=2,
             siblings=1,

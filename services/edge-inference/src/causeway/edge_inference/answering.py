@@ -22,7 +22,7 @@ from causeway.proto.answers import Answer, Ask, Author, Citation, Route, Search,
 from causeway.proto.documents import Residency
 
 CLOSEST_MAX = 3
-_PAUSES_S = (0.01, 0.02, 0.05, 0.1)
+_PAUSES_S = (0.01, 0.02, 0.05, 0.1, 0.2)
 T = TypeVar("T")
 
 
