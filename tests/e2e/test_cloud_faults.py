@@ -115,7 +115,7 @@ async def open_the_breaker(client: Client) -> None:
 
 @asynccontextmanager
 async def heard_at_hub(places: CloudFleet, garbage: bytes | None = None) -> AsyncIterator[list[str]]:
-    """The asks that come over the link, by subject. With `garbage`, that is what each is answered, before any other."""
+    """The asks that come over the link, by subject. With `garbage`, that is what each is answered."""
     heard: list[str] = []
     async with places.client(places.fleet.hub) as hub:
 
@@ -237,8 +237,13 @@ async def test_garbage_of_the_engine_never_reaches_an_asker(places: CloudFleet) 
 async def test_garbage_of_the_hub_is_told_from_an_answer(places: CloudFleet, garbage: bytes) -> None:
     async with healed(places) as client:
         local_s = await local_p99_s(client, 4)
-        async with heard_at_hub(places, garbage) as heard:
-            replies = await asked_many(client, 4, deadline_ms=DEADLINE_MS)
+        frozen = [places.fleet.hub.pids()["cloud-inference"]]
+        signalled(frozen, signal.SIGSTOP)
+        try:
+            async with heard_at_hub(places, garbage) as heard:
+                replies = await asked_many(client, 4, deadline_ms=DEADLINE_MS)
+        finally:
+            signalled(frozen, signal.SIGCONT)
     in_time(replies, local_s)
     assert heard
     assert set(whys(replies)) <= {"fallback/cloud_garbage", "fallback/cloud_broken"} | NOT_ASKED
