@@ -28,7 +28,7 @@ TEST_FOLDERS := $(wildcard tests/e2e tests/simulation tests/integration tests/co
 # Most of the time of a test with real processes is waiting: more workers than cores.
 WORKERS ?= 3
 
-.PHONY: help setup setup-vllm model lock lock-vllm schema check format lint types imports schema-check tidy deploy-check test test-slow test-llm test-vllm sim bench demo demo-hub up clean
+.PHONY: help setup setup-vllm model generator lock lock-vllm schema check format lint types imports schema-check tidy deploy-check test test-slow test-llm test-vllm sim bench demo demo-hub up clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -71,6 +71,9 @@ setup-vllm: .venv-vllm/.locked ## make .venv-vllm: vLLM for CPUs, from services/
 
 model: .venv/.members ## build or check the embedding model in $CAUSEWAY_MODELS
 	@$(BIN)/python -m causeway.models ensure embedding
+
+generator: .venv/.members ## fetch or check the small generator model (470 MB) in $CAUSEWAY_MODELS
+	@$(BIN)/python -m causeway.models fetch generator >/dev/null
 
 lock: .venv/.members ## resolve the dependencies again and write the locks (hashed, without hosts)
 	@mkdir -p deploy/requirements
@@ -139,7 +142,8 @@ bench: $(SETUP) ## latency, throughput and memory beside their bare parts, as ra
 demo: $(SETUP) ## start a site, publish the bundled documents, ask in two languages, cut the network, ask again
 	@$(BIN)/causeway demo
 
-demo-hub: $(SETUP) ## a hub and two sites: cut the links, edit and ask on both sides, heal, show what was replayed
+demo-hub: $(SETUP) ## a hub and two sites: cut the links, edit and ask on both sides, heal, show what was replayed and all four routes of an answer
+	@$(MAKE) generator || echo "Without that model two of the four routes can be shown."
 	@$(BIN)/causeway demo-hub
 
 up: $(SETUP) ## start a site and keep it running; Ctrl-C stops all of it

@@ -192,11 +192,12 @@ class _DemoHub:
         fleet.cut()
         STDOUT.print(self._words("   [dim]the link is cut in silence[/]", "   [dim]链路静默中断[/]"))
         lost = await by_fallback(fleet)
-        self._routed(Route.FALLBACK, lost, "no word from the hub in time", "中心未能按时回应")
+        self._routed(Route.FALLBACK, lost, "no word from the hub within the asker's second", "中心未能在提问者给定的一秒内回应")
 
     def _routed(self, wanted: Route, answer: Answer, english: str, chinese: str) -> None:
         took = answer.latency_ms.get("total", 0.0)
-        detail = f"{answer.route}, {answer.decision}, {took:.0f} ms: {' '.join(answer.text.split())}"
+        why = self._words("because", "原因")
+        detail = f"{answer.route} ({why}: {answer.decision}), {took:.0f} ms: {' '.join(answer.text.split())}"
         self._check(answer.route is wanted, f"{wanted}: {english}", f"{wanted}：{chinese}", detail)
 
     async def _conflict(self, hub: Client) -> None:
