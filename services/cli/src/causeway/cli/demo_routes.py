@@ -76,7 +76,7 @@ async def by_cache(fleet: DemoFleet) -> Answer:
 
 
 async def by_fallback(fleet: DemoFleet) -> Answer:
-    """The same without the hub: the link is cut in silence, and the local answer stands when the asker's time is over."""
+    """The same without the hub: the link is cut in silence, and the local answer stands at the end of the time."""
     return await fleet.clients[BRANCH].ask(OWN_KB, OTHERS_QUESTION, cache=False, timeout_s=HURRIED_S)
 
 

@@ -192,7 +192,9 @@ class _DemoHub:
         fleet.cut()
         STDOUT.print(self._words("   [dim]the link is cut in silence[/]", "   [dim]链路静默中断[/]"))
         lost = await by_fallback(fleet)
-        self._routed(Route.FALLBACK, lost, "no word from the hub within the asker's second", "中心未能在提问者给定的一秒内回应")
+        self._routed(
+            Route.FALLBACK, lost, "no word from the hub within the asker's second", "中心未能在提问者给定的一秒内回应"
+        )
 
     def _routed(self, wanted: Route, answer: Answer, english: str, chinese: str) -> None:
         took = answer.latency_ms.get("total", 0.0)
