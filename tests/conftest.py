@@ -10,5 +10,6 @@ pytest_plugins = ["tests.support.nats_server"]
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
-# Whoever starts the tests in the background has them ignore SIGINT, and so every process under test, which is stopped by it.
+# Whoever starts the tests in the background has them ignore SIGINT, and so does every process under test: they are
+# stopped by it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
