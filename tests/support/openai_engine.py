@@ -137,7 +137,8 @@ class StandIn:
         stream = asyncio.ensure_future(self._in_turn(body, writer))
         gone = asyncio.ensure_future(reader.read(1))
         await asyncio.wait({stream, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not stream.done():
+        # What was being written when the client closed may fail before its closing is read.
+        if not stream.done() or isinstance(stream.exception(), ConnectionError):
             self.aborted += 1
         for task in (stream, gone):
             task.cancel()

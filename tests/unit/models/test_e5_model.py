@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from causeway.models import EMBEDDING, Encoder, ModelStore
 from causeway.models.devset import load_devset
@@ -14,6 +15,8 @@ from causeway.models.registry import load_registry
 
 pytestmark = pytest.mark.model
 REPOSITORY = Path(__file__).parents[3]
+SURE_LEAD = 0.01
+"""Of cosine. INT8 moves such a lead by .004 at most (measured)."""
 TEXTS = [
     "hello world",
     "糖尿病患者每天应该吃多少蛋白质？",
@@ -76,15 +79,23 @@ def test_a_text_has_the_same_int8_vector_alone_and_in_a_batch(int8: Encoder) -> 
     assert cosines(together, alone).min() > 0.99999
 
 
-def test_questions_find_their_passages_in_their_own_and_in_the_other_language(int8: Encoder) -> None:
-    dev = load_devset()
-    scores = int8.encode_queries([question.text for question in dev.questions]) @ int8.encode_passages(dev.passages).T
+def test_questions_find_their_passages_in_both_languages_as_fp32_does(int8: Encoder, fp32: Encoder) -> None:
+    """Rounding may decide where FP32 itself hardly knows, and nowhere else."""
     for language in (0, 1):
-        found = [
-            2 * int(np.argmax(row[language::2])) + language in question.answers
-            for question, row in zip(dev.questions, scores, strict=True)
-        ]
-        assert np.mean(found) >= 0.9  # As many as FP32 finds.
+        exact, rounded = leads(fp32, language), leads(int8, language)
+        assert np.mean(exact > 0) >= 0.9
+        assert (rounded[exact > SURE_LEAD] > 0).all()
+        assert np.count_nonzero(rounded > 0) >= np.count_nonzero(exact > 0) - 1
+
+
+def leads(encoder: Encoder, language: int) -> NDArray[np.float32]:
+    """By how much the best right passage of a language is nearer to each question than the best wrong one."""
+    dev = load_devset()
+    scores = encoder.encode_queries([question.text for question in dev.questions])
+    scores = scores @ encoder.encode_passages(dev.passages).T
+    right = np.array([[at in question.answers for at in range(len(dev.passages))] for question in dev.questions])
+    own, right = scores[:, language::2], right[:, language::2]
+    return np.where(right, own, -1).max(axis=1) - np.where(right, -1, own).max(axis=1)
 
 
 def test_a_text_beyond_512_tokens_is_that_text_cut(int8: Encoder) -> None:

@@ -101,3 +101,20 @@ def test_a_column_and_a_row_of_zeros_stay_zero() -> None:
     assert np.allclose(columns * scales, weights, atol=0.01)
     rows, scales = quantize_rows(weights.T)
     assert np.allclose(rows * scales, weights.T, atol=0.01)
+
+
+def test_a_product_of_the_greatest_integers_is_exact_on_any_cpu(tmp_path: Path) -> None:
+    """Where a CPU adds two products in 16 bits, their sum would be cut."""
+    depth, width = 64, 16
+    signs = np.where(np.arange(width) % 2, 1, -1)
+    weight = np.tile(127 * signs, (depth, 1)).astype(np.float32)
+    value = helper.make_tensor_value_info("value", onnx.TensorProto.FLOAT, [1, depth])
+    product = helper.make_tensor_value_info("product", onnx.TensorProto.FLOAT, [1, width])
+    node = helper.make_node("MatMul", ["value", "weight"], ["product"])
+    plain = helper.make_graph([node], "one", [value], [product], [numpy_helper.from_array(weight, "weight")])
+    model = helper.make_model(plain, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 9
+    save_graph(quantize_graph(model), tmp_path / "run.onnx")
+    session = open_session(tmp_path / "run.onnx", threads=1, device="cpu")
+    found = session.run(None, {"value": np.ones((1, depth), np.float32)})[0][0]
+    assert np.allclose(found, depth * 127 * signs, rtol=1e-5)

@@ -32,6 +32,10 @@ def open_session(path: Path, *, threads: int, device: Device) -> ort.InferenceSe
     # Batches differ in shape, so a memory pattern would be planned anew for each.
     options.enable_mem_pattern = False
     options.log_severity_level = 3
+    # Without VNNI an x86 CPU adds two products of U8 x S8 in 16 bits, which saturate: vectors would be others than
+    # elsewhere (cosine .9985 to FP32 instead of .9991, down to .86 in small models, measured). This is exact there, and
+    # changes nothing on other CPUs.
+    options.add_session_config_entry("session.x64quantprecision", "1")
     # With a shared machine in mind: waiting threads sleep.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = ort.InferenceSession(str(path), options, providers=[provider], disabled_optimizers=_SLOW_FUSIONS[device])
