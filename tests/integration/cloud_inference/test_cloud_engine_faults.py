@@ -119,6 +119,19 @@ async def test_a_pace_that_was_bad_once_is_measured_again_and_answers_come_back(
         await until_async(answered, 5.0)
 
 
+async def test_a_measurement_is_as_long_as_the_prompt_that_was_refused(
+    nats_server: NatsServer, shared_shelf: str
+) -> None:
+    async with stand_in(Knobs(first_token_s=2.0)) as engine, hub(nats_server, shared_shelf, engine.url) as running:
+        (first,) = engine.requests
+        assert code(await running.ask(LEAVE * 20, first_token_ms=800)) == Refusal.DEADLINE
+        await until(lambda: len(engine.requests) > 1)
+        measurement = engine.requests[1]
+        assert measurement["max_tokens"] == first["max_tokens"]
+        longer = len(measurement["messages"][0]["content"]) / len(first["messages"][0]["content"])
+        assert longer > 1.5
+
+
 async def test_an_answer_that_the_deadline_ends_is_given_as_far_as_it_came(
     nats_server: NatsServer, shared_shelf: str
 ) -> None:

@@ -7,14 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from causeway.cloud_inference.admission import Gate, Load, Pace, Seen, Wanted, decided, estimated
+from causeway.cloud_inference.first_token import FirstToken, Line
 from causeway.proto.cloud import Refusal
 
-PACE = Pace(prompt_ms=1.0, output_ms=10.0, completion_tokens=40.0, samples=5)
+
+def proportional(prompt_ms: float) -> FirstToken:
+    """A first token that takes so many ms per token, whatever the length."""
+    return FirstToken(line=Line(growing=1.0).after(100, 100 * prompt_ms))
+
+
+PACE = Pace(first_token=proportional(1.0), output_ms=10.0, completion_tokens=40.0, samples=5)
 WANTED = Wanted(prompt_tokens=400, tokens_max=256, first_token_ms=500.0, left_ms=5_000.0)
 OPEN = Gate(here=0, requests_max=4)
 paces = st.builds(
     Pace,
-    prompt_ms=st.floats(0, 50),
+    first_token=st.floats(0, 50).map(proportional),
     output_ms=st.floats(0, 500),
     completion_tokens=st.floats(1, 500),
     samples=st.integers(0, 9),
@@ -105,10 +112,10 @@ def test_the_pace_stays_within_what_was_seen(seen: list[Seen]) -> None:
     pace = Pace()
     for sample in seen:
         pace = pace.after(sample)
-    first = [sample.first_token_ms / sample.prompt_tokens for sample in seen]
     after = [s.generation_ms / (s.completion_tokens - 1) for s in seen if s.completion_tokens > 1] or [0.0]
     assert pace.samples == len(seen)
-    assert min(0.0, *first) <= pace.prompt_ms <= max(first) * 1.000001
+    longest_ms = max(sample.first_token_ms for sample in seen)
+    assert 0.0 <= pace.first_token.line.base_ms <= longest_ms * 1.000001
     assert min(0.0, *after) <= pace.output_ms <= max(after) * 1.000001
 
 
@@ -116,15 +123,16 @@ def test_a_pace_that_was_bad_once_heals_with_good_samples() -> None:
     pace = Pace().after(Seen(prompt_tokens=100, first_token_ms=10_000, completion_tokens=10, generation_ms=9_000))
     for _ in range(20):
         pace = pace.after(Seen(prompt_tokens=100, first_token_ms=100, completion_tokens=10, generation_ms=90))
-    assert pace.prompt_ms < 3.0
+    assert pace.first_token.at_ms(100) < 300.0
     assert pace.output_ms < 25.0
 
 
 def test_a_measurement_is_the_pace_whatever_was_before_and_leaves_the_length_of_answers() -> None:
     slow = PACE.after_late(Seen(prompt_tokens=10, first_token_ms=90_000, completion_tokens=0, generation_ms=0))
-    assert slow.prompt_ms > 1_000
+    assert slow.first_token.at_ms(10) > 90_000
     now = slow.measured(Seen(prompt_tokens=100, first_token_ms=200, completion_tokens=8, generation_ms=70))
-    assert (now.prompt_ms, now.output_ms, now.completion_tokens) == (2.0, 10.0, PACE.completion_tokens)
+    assert now.first_token.at_ms(100) == pytest.approx(200.0)
+    assert (now.output_ms, now.completion_tokens) == (10.0, PACE.completion_tokens)
     silent = slow.measured(Seen(prompt_tokens=100, first_token_ms=200, completion_tokens=1, generation_ms=0))
     assert silent.output_ms == PACE.output_ms
 
@@ -138,12 +146,12 @@ def test_after_a_late_first_token_nobody_with_less_time_is_begun(
     assert decided(wanted, Load(), pace.after_late(late), OPEN).refusal is Refusal.DEADLINE
 
 
-@given(pace=paces, seen=samples)
-def test_a_first_token_that_never_came_never_makes_the_pace_faster(pace: Pace, seen: Seen) -> None:
-    assert pace.after_late(seen).prompt_ms >= pace.prompt_ms
+@given(pace=paces, seen=samples, tokens=st.integers(1, 4_000))
+def test_a_first_token_that_never_came_never_makes_the_pace_faster(pace: Pace, seen: Seen, tokens: int) -> None:
+    assert pace.after_late(seen).first_token.at_ms(tokens) >= pace.first_token.at_ms(tokens)
     assert pace.after_late(seen).output_ms == pace.output_ms
 
 
 def test_a_first_token_that_waited_for_others_says_nothing_of_the_pace() -> None:
     queued = Seen(prompt_tokens=100, first_token_ms=9_000, completion_tokens=2, generation_ms=10, queued=True)
-    assert PACE.after(queued).prompt_ms == PACE.prompt_ms
+    assert PACE.after(queued).first_token == PACE.first_token

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass, replace
 
+from causeway.cloud_inference.first_token import UNKNOWN, FirstToken
 from causeway.proto.cloud import Refusal
 
 WEIGHT = 0.2
-"""Of a new sample in the running estimates; the first is taken whole."""
-LATE_FACTOR = 1.25
-"""A first token that did not come in time is reckoned to take this much longer than was waited."""
+"""Of a new sample in the running means of what comes after the first token; the first is taken whole."""
 COMPLETION_TOKENS_PRIOR = 64.0
 COMPLETION_MORE = 1.25
 """An answer is reckoned this much longer than the usual one."""
@@ -15,21 +14,33 @@ COMPLETION_MORE = 1.25
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """One generation as it went: `prompt_tokens` without those that were cached, times in ms. `queued` says that it
-    had to wait for others, so that its first token says nothing of the pace."""
+    """One generation as it went, times in ms. `prompt_tokens` are those that were not cached, of `asked_tokens` that
+    admission reckoned with (0: of as many). `queued` says that it had to wait for others, so that its first token says
+    nothing of the pace."""
 
     prompt_tokens: int
+    asked_tokens: int = 0
     first_token_ms: float
     completion_tokens: int
     generation_ms: float
     queued: bool = False
 
+    @property
+    def asked(self) -> int:
+        """Tokens of the whole prompt, as they were reckoned."""
+        return max(1, self.asked_tokens or self.prompt_tokens)
+
+    @property
+    def uncached(self) -> int:
+        """Of those, what the engine had to read."""
+        return max(1, min(self.prompt_tokens, self.asked))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """Running estimates: ms per prompt token until the first token, ms per token after it, tokens of an answer."""
+    """Running estimates: when the first token comes, ms per token after it, tokens of an answer."""
 
-    prompt_ms: float = 0.0
+    first_token: FirstToken = UNKNOWN
     output_ms: float = 0.0
     completion_tokens: float = COMPLETION_TOKENS_PRIOR
     samples: int = 0
@@ -37,25 +48,21 @@ class Pace:
     def after_late(self, seen: Seen) -> "Pace":
         """With one more that gave no token for `first_token_ms`: whoever has no more time than that is refused, until a
         generation says how it is."""
-        waited = seen.first_token_ms / max(1, seen.prompt_tokens)
-        return replace(self, prompt_ms=max(self.prompt_ms, LATE_FACTOR * waited), samples=self.samples + 1)
+        first_token = self.first_token.after_late(seen.asked, seen.first_token_ms, queued=seen.queued)
+        return replace(self, first_token=first_token, samples=self.samples + 1)
 
     def measured(self, seen: Seen) -> "Pace":
         """By a generation that ran alone, and only to learn this: it is how the engine is now, whatever was before.
 
         Its few tokens say nothing of how long answers are.
         """
-        taken = Pace().after(seen)
-        output_ms = taken.output_ms or self.output_ms
-        return replace(self, prompt_ms=taken.prompt_ms, output_ms=output_ms, samples=self.samples + 1)
+        first_token = self.first_token.measured(seen.uncached, seen.first_token_ms)
+        output_ms = Pace().after(seen).output_ms or self.output_ms
+        return replace(self, first_token=first_token, output_ms=output_ms, samples=self.samples + 1)
 
     def after(self, seen: Seen) -> "Pace":
         """With one sample more."""
-        changed = replace(self, samples=self.samples + 1)
-        if not seen.queued or self.prompt_ms == 0.0:
-            changed = replace(
-                changed, prompt_ms=_mean(self.prompt_ms, seen.first_token_ms / max(1, seen.prompt_tokens))
-            )
+        changed = replace(self, first_token=self._first_token_after(seen), samples=self.samples + 1)
         if seen.completion_tokens > 1:
             per_token = seen.generation_ms / (seen.completion_tokens - 1)
             changed = replace(
@@ -64,6 +71,11 @@ class Pace:
                 completion_tokens=_mean(self.completion_tokens, seen.completion_tokens),
             )
         return changed
+
+    def _first_token_after(self, seen: Seen) -> FirstToken:
+        if seen.queued and self.first_token.known:
+            return self.first_token.after_queued(seen.first_token_ms)
+        return self.first_token.after(seen.asked, seen.uncached, seen.first_token_ms)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +126,7 @@ class Verdict:
 
 def estimated(prompt_tokens: int, tokens_max: int, load: Load, pace: Pace) -> Estimate:
     """With nothing measured yet, 0: what is not known refuses nobody."""
-    reading_ms = prompt_tokens * pace.prompt_ms
+    reading_ms = pace.first_token.at_ms(prompt_tokens)
     writing_ms = min(tokens_max, pace.completion_tokens * COMPLETION_MORE) * pace.output_ms
     before = max(0, load.running + load.waiting - load.slots + 1)
     queue_ms = before * (reading_ms + writing_ms) / max(1, load.slots)

@@ -159,6 +159,8 @@ def _watch_rules(settings: Settings) -> WatchRules:
         every_s=settings.engine_watch_every_s,
         measure_every_s=settings.engine_measure_every_s,
         measure_timeout_s=settings.engine_measure_timeout_s,
+        # Its few tokens and the chat template have the rest of the context.
+        measure_prompt_tokens_max=min(settings.prompt_tokens_max, settings.engine_context_tokens // 2),
         pause_file=settings.pause_file,
     )
 

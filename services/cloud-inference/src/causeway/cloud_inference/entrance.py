@@ -5,7 +5,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from causeway.cloud_inference.admission import Gate, Load, Pace, Seen, Verdict, Wanted, decided, estimated
 from causeway.cloud_inference.engine_load import EngineLoad
@@ -28,6 +28,21 @@ class Rules:
     timeouts_max: int = 5
 
 
+@dataclass(frozen=True, kw_only=True)
+class Starved:
+    """Asks that were refused for their deadline since a generation spoke for them: how many, and the fewest and the
+    most tokens of their prompts, 0 where none is known."""
+
+    asks: int = 0
+    fewest: int = 0
+    most: int = 0
+
+    def after(self, prompt_tokens: int) -> "Starved":
+        """With one more."""
+        fewest = min(self.fewest or prompt_tokens, prompt_tokens or self.fewest)
+        return Starved(asks=self.asks + 1, fewest=fewest, most=max(self.most, prompt_tokens))
+
+
 class Entrance:
     """Used by one event loop only."""
 
@@ -40,9 +55,7 @@ class Entrance:
         self.timeouts_in_a_row = 0
         self.generating = 0
         self.refused: Counter[str] = Counter()
-        self.starved = False
-        """An ask was refused for its deadline since the pace was last measured."""
-        self.sampled_s = 0.0
+        self.starved = Starved()
         self._metrics = metrics
         self._running: dict[tuple[str, str], Running] = {}
         metrics.here.set_function(lambda: float(len(self._running)))
@@ -51,7 +64,10 @@ class Entrance:
         metrics.running.set_function(lambda: float(self.load.running))
         metrics.waiting.set_function(lambda: float(self.load.waiting))
         metrics.cache_used.set_function(lambda: self.load.kv_cache_used)
-        metrics.prompt_ms.set_function(lambda: self.pace.prompt_ms)
+        metrics.base_ms.set_function(lambda: self.pace.first_token.line.base_ms)
+        metrics.prompt_ms.set_function(lambda: self.pace.first_token.line.slope_ms)
+        metrics.error_ms.set_function(lambda: self.pace.first_token.error_ms)
+        metrics.uncached.set_function(lambda: self.pace.first_token.uncached_share)
         metrics.output_ms.set_function(lambda: self.pace.output_ms)
 
     @contextmanager
@@ -93,12 +109,13 @@ class Entrance:
         others = len(self._running) - (running in self._running.values())
         verdict = self._verdict(wanted, others)
         if verdict.refusal is not None:
-            raise self.refuse(verdict.refusal, verdict.reason)
+            raise self.refuse(verdict.refusal, verdict.reason, prompt_tokens)
 
-    def refuse(self, refusal: Refusal, reason: str) -> Refused:
-        """Count a refusal; raise what is returned."""
+    def refuse(self, refusal: Refusal, reason: str, prompt_tokens: int = 0) -> Refused:
+        """Count a refusal; raise what is returned. `prompt_tokens` 0: not known."""
         self.refused[refusal] += 1
-        self.starved = self.starved or refusal is Refusal.DEADLINE
+        if refusal is Refusal.DEADLINE:
+            self.starved = self.starved.after(prompt_tokens)
         return Refused(refusal, reason)
 
     def cancel(self, site: str, ask_id: str) -> bool:
@@ -117,14 +134,22 @@ class Entrance:
         """What an ask of now would wait."""
         return estimated(prompt_tokens, 0, self._load(), self.pace).first_token_ms
 
-    def seen(self, sample: Seen, *, alone: bool = False) -> None:
-        """A generation came to an end of its own; `alone` says that it was a measurement, with nothing beside it."""
+    def seen(self, sample: Seen, *, measures: bool = False, alone: bool = False) -> None:
+        """A generation came to an end of its own. `measures`: its text is for nobody; `alone`: nothing ran beside."""
         self.timeouts_in_a_row = 0
-        self._learn(self.pace.measured(sample) if alone else self.pace.after(sample))
+        if measures and alone:
+            self.pace = self.pace.measured(sample)
+        else:
+            # A measurement writes so little that it would make answers seem short.
+            self.pace = self.pace.after(replace(sample, completion_tokens=0) if measures else sample)
+        # What a shorter prompt took says little of those that were refused.
+        if measures or sample.asked >= self.starved.most:
+            self.starved = Starved()
 
     def late(self, sample: Seen) -> None:
         """No token came in time: the sample says how long was waited."""
-        self._learn(self.pace.after_late(sample))
+        self.pace = self.pace.after_late(sample)
+        self.starved = self.starved.after(sample.asked)
         self.failed(EngineTimeout(f"no token within {sample.first_token_ms:.0f} ms"))
 
     def failed(self, error: EngineError) -> None:
@@ -137,11 +162,6 @@ class Entrance:
                 self.down = f"{self.timeouts_in_a_row} time-outs in a row"
         elif isinstance(error, EngineGone):
             self.down = error.detail
-
-    def _learn(self, pace: Pace) -> None:
-        self.pace = pace
-        self.starved = False
-        self.sampled_s = asyncio.get_running_loop().time()
 
     def _verdict(self, wanted: Wanted, others: int) -> Verdict:
         gate = Gate(here=others, requests_max=self.rules.requests_max, paused=self.paused, down=self.down)

@@ -48,15 +48,16 @@ class Generating:
             OutOfTime: no token by the ask's own limit. Cancelled. EngineError.
         """
         self._began_s = self._now()
-        queued = self._entrance.generating >= self._entrance.rules.slots
+        others = self._entrance.generating
+        queued = others >= self._entrance.rules.slots
         self._entrance.generating += 1
         try:
             async with aclosing(self._texts(running, until_s)) as texts:
                 async for text in texts:
                     yield text
-            # What began beside a measurement makes it an ordinary sample.
-            alone = self._measures and self._entrance.generating == 1
-            self._entrance.seen(self._sample(queued), alone=alone)
+            # What runs beside a measurement makes it an ordinary sample.
+            alone = not others and self._entrance.generating == 1
+            self._entrance.seen(self._sample(queued), measures=self._measures, alone=alone)
         except OutOfTime:
             self._entrance.late(self._sample(queued))
             raise
@@ -101,10 +102,12 @@ class Generating:
         return self._first_s - self._began_s if self._first_s else 0.0
 
     def _sample(self, queued: bool) -> Seen:
+        # In tokens as they are reckoned, which are more than the engine counts: admission knows no others.
         usage = self.usage
         waited_s = self.first_token_s or self._now() - self._began_s
         return Seen(
-            prompt_tokens=max(1, usage.prompt_tokens - usage.cached_tokens),
+            prompt_tokens=round(self._reckoned_tokens * (1.0 - usage.cached_tokens / max(1, usage.prompt_tokens))),
+            asked_tokens=self._reckoned_tokens,
             first_token_ms=waited_s * 1_000,
             completion_tokens=usage.completion_tokens,
             generation_ms=(self._last_s - self._first_s) * 1_000,

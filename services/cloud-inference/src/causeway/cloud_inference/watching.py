@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import logging
+import math
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,17 +19,19 @@ from causeway.cloud_inference.prompt import SAMPLES, TokenMeasure, measured
 from causeway.cloud_inference.running import OutOfTime, Running
 
 _MEASURE_TOKENS_MAX = 8
-_MEASURE_REPEATS = 4
+_MEASURE_PROMPT_TOKENS = 300
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class WatchRules:
-    """Seconds between two looks; between two measurements that are made only because asks are refused; for one."""
+    """Seconds between two looks; between two measurements that are made only because asks are refused; for one, and the
+    longest prompt that one may have."""
 
     every_s: float = 2.0
     measure_every_s: float = 5.0
     measure_timeout_s: float = 30.0
+    measure_prompt_tokens_max: int = 1_500
     pause_file: Path | None = None
 
 
@@ -47,6 +50,7 @@ class Watch:
         self._metrics = metrics
         self._numbers = itertools.count()
         self._tokens_counted = False
+        self._measured_s = -math.inf
 
     async def until(self, stop: asyncio.Event) -> None:
         """Look until told to stop."""
@@ -80,23 +84,36 @@ class Watch:
     def _must_measure(self) -> bool:
         """Asks that are refused for their deadline teach nothing: a pace that was bad once would stay so for ever."""
         entrance = self._entrance
-        age_s = asyncio.get_running_loop().time() - entrance.sampled_s
-        idle = entrance.generating == 0
-        return entrance.pace.samples == 0 or (entrance.starved and idle and age_s >= self._rules.measure_every_s)
+        age_s = asyncio.get_running_loop().time() - self._measured_s
+        free = entrance.generating < entrance.rules.slots
+        starved = entrance.starved.asks > 0 and free and age_s >= self._rules.measure_every_s
+        return entrance.pace.samples == 0 or starved
 
     async def _generate(self) -> None:
         now_s = asyncio.get_running_loop().time()
         until_s = now_s + self._rules.measure_timeout_s
         running = Running(site="", ask_id="", began_s=now_s, deadline_s=until_s, first_token_s=until_s)
-        # A number first, so that nothing of it is in the engine's cache.
-        text = f"{next(self._numbers)} {now_s:.6f} " + SAMPLES["en"] * _MEASURE_REPEATS
+        number = next(self._numbers)
+        # The number first, so that nothing of it is in the engine's cache.
+        text = f"{number} {now_s:.6f} " + SAMPLES["en"] * self._repeats(number)
         messages = [{"role": "user", "content": text}]
         generation = Generation(model=self.model, messages=messages, tokens_max=_MEASURE_TOKENS_MAX)
         self._metrics.measured.inc()
         generating = Generating(self._engine, self._entrance, generation, self.measure.tokens(text), measures=True)
-        async with aclosing(generating.pieces(running, until_s)) as pieces:
-            async for _ in pieces:
-                pass
+        try:
+            async with aclosing(generating.pieces(running, until_s)) as pieces:
+                async for _ in pieces:
+                    pass
+        finally:
+            self._measured_s = asyncio.get_running_loop().time()
+
+    def _repeats(self, number: int) -> int:
+        """So many samples as make a prompt as long as those that were refused: the shortest and the longest in turn, so
+        that neither is refused for ever by what the other one takes."""
+        starved = self._entrance.starved
+        tokens = (starved.most if number % 2 else starved.fewest) * self._entrance.pace.first_token.uncached_share
+        tokens = min(tokens or _MEASURE_PROMPT_TOKENS, self._rules.measure_prompt_tokens_max)
+        return max(1, math.ceil(tokens / self.measure.tokens(SAMPLES["en"])))
 
     async def _first_model(self) -> str:
         names = await self._engine.models()
