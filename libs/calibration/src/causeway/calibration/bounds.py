@@ -52,14 +52,6 @@ def effective_size(labels: NDArray[np.float64], clusters: Sequence[Hashable]) ->
     return float(np.clip(count * binomial / between if between else count, min(groups, count), count))
 
 
-def clustered_lower_bound(labels: NDArray[np.float64], clusters: Sequence[Hashable], delta: float) -> float:
-    """Return the lower bound of the share of 1 among labels that come in clusters."""
-    if not len(labels):
-        return 0.0
-    size = effective_size(labels, clusters)
-    return lower_bound(float(labels.mean()) * size, size, delta)
-
-
 def cluster_places(clusters: Sequence[Hashable]) -> NDArray[np.int64]:
     """Return the number of each label's cluster, from 0 in order of appearance."""
     places: dict[Hashable, int] = {}

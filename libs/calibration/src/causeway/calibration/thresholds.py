@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from causeway.calibration.bounds import clustered_lower_bound, effective_size
+from causeway.calibration.bounds import effective_size, exceeds, lower_bound
 
 Vector = NDArray[np.float64]
 PROMISES = (0.80, 0.85, 0.90, 0.95)
-SHARES = tuple(number / 40 for number in range(4, 41))
+SHARES = tuple(number / 200 for number in range(20, 201))
 # Where the sequences start and their parts of delta: half of the answers is where most models have room to go down,
 # and a tenth saves something where they have none.
 STARTS = ((0.5, 0.9), (0.1, 0.1))
@@ -52,30 +52,43 @@ def threshold_for(promise: float, said: Vector, right: Vector, clusters: Sequenc
 def _sequence(
     promise: float, said: Vector, right: Vector, clusters: Sequence[Hashable], start: float, delta: float
 ) -> Kept:
-    best = Kept(promise)
+    last: _Above | None = None
     if not len(said):
-        return best
+        return Kept(promise)
     ordered = np.sort(said)[::-1]
     for share in SHARES:
         if share < start:
             continue
         at = float(ordered[max(0, int(np.ceil(share * len(said))) - 1)])
-        tried = _tried(promise, at, said, right, clusters, delta)
-        if tried.bound < promise:
+        tried = _above(at, said, right, clusters)
+        if not exceeds(promise, tried.precision * tried.effective, tried.effective, delta):
             break
-        best = tried
-    return best
+        last = tried
+    return last.kept(promise, delta) if last else Kept(promise)
 
 
-def _tried(promise: float, at: float, said: Vector, right: Vector, clusters: Sequence[Hashable], delta: float) -> Kept:
-    above = np.flatnonzero(said >= at).tolist()
-    names = [clusters[place] for place in above]
-    labels = right[above]
-    return Kept(
-        promise=promise,
-        threshold=at,
-        bound=clustered_lower_bound(labels, names, delta),
-        precision=float(labels.mean()),
-        above=len(above),
-        effective=effective_size(labels, names),
-    )
+@dataclass(frozen=True, slots=True)
+class _Above:
+    """What was seen of the answers above a threshold."""
+
+    threshold: float
+    precision: float
+    above: int
+    effective: float
+
+    def kept(self, promise: float, delta: float) -> Kept:
+        return Kept(
+            promise=promise,
+            threshold=self.threshold,
+            bound=lower_bound(self.precision * self.effective, self.effective, delta),
+            precision=self.precision,
+            above=self.above,
+            effective=self.effective,
+        )
+
+
+def _above(at: float, said: Vector, right: Vector, clusters: Sequence[Hashable]) -> _Above:
+    places = np.flatnonzero(said >= at).tolist()
+    labels = right[places]
+    effective = effective_size(labels, [clusters[place] for place in places])
+    return _Above(at, float(labels.mean()), len(places), effective)
