@@ -11,8 +11,8 @@ from causeway.bus import Bus, Delivery
 from causeway.edge_inference.aftermath_metrics import AftermathMetrics
 from causeway.edge_inference.answer_index import AnswerIndex, DocumentName
 from causeway.edge_inference.answers_following import AnswersFollowing
-from causeway.edge_inference.doubts import Standings
-from causeway.edge_inference.invalidating import Changed, Invalidating
+from causeway.edge_inference.doubts import Changed, Standings
+from causeway.edge_inference.invalidating import Invalidating
 from causeway.proto import streams, subjects
 from causeway.proto.feedback import AnswerInvalidated, Change
 from causeway.proto.knowledge import DocumentShadowed

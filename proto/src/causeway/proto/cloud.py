@@ -136,8 +136,8 @@ class CitationsAsked(Message, frozen=True, kw_only=True):
 
 class DocumentStanding(msgspec.Struct, frozen=True, kw_only=True):
     """A document that is not as it was asked for, as the hub holds it. `revision` 0: the hub does not hold it, and says
-    nothing. `replaced`: it gives way to one of the same id. `gone_chunk_ids`: those asked for that the revision does not
-    name; of a deleted document, all."""
+    nothing. `replaced`: it gives way to one of the same id. `gone_chunk_ids`: those asked for that the revision does
+    not name; of a deleted document, all."""
 
     origin: str
     document_id: str

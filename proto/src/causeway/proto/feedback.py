@@ -20,8 +20,8 @@ class CitedChunk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AnswerGiven(Message, frozen=True, kw_only=True):
-    """One answer as it was given, kept at the site for as long as it may be followed, judged or audited. `hub_seq` as in
-    `Answer`."""
+    """One answer as it was given, kept at the site for as long as it may be followed, judged or audited. `hub_seq` as
+    in `Answer`."""
 
     type_name: ClassVar[str] = "io.causeway.answer_given.v1"
 

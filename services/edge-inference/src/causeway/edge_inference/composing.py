@@ -84,7 +84,7 @@ def given_by_cloud(
 ) -> Answer:
     """The cloud's answer. Its confidence is its support (see `support`): a measure, and not a calibrated probability.
 
-    The epoch is this site's: the hub's own counts other logs under the same names.
+    The epoch is this site's: the hub's own counts other logs under the same names, so of it only its own log is kept.
     """
     citations = [_as_seen_from(site, citation) for citation in cloud.citations]
     return msgspec.structs.replace(
@@ -109,6 +109,7 @@ def given_by_cloud(
         prompt_tokens=cloud.prompt_tokens,
         completion_tokens=cloud.completion_tokens,
         watt_hours=cloud.watt_hours,
+        hub_seq=cloud.epoch.get(HUB, 0),
     )
 
 
