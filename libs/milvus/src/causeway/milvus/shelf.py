@@ -191,13 +191,13 @@ class MilvusShelf:
         return found
 
     def _named(self, client: MilvusClient, kb: str, origin: str, document_ids: Sequence[str]) -> list[ShelvedDocument]:
-        heads: list[rowwise.Row] = []
+        found: list[rowwise.Row] = []
+        # Every part of a document has its name.
+        of_origin = f"{rowwise.any_of('kb', [kb])} and {rowwise.any_of('origin', [origin])}"
         for some in rowwise.batched(document_ids, IDS_PER_CALL_MAX):
-            among = rowwise.any_of("document_id", some)
-            terms = ["part == 0", rowwise.any_of("kb", [kb]), rowwise.any_of("origin", [origin]), among]
-            heads += self._all(client, DOCUMENTS, " and ".join(terms), ["document_key"])
-        keys = [bytes.fromhex(row["document_key"]) for row in heads]
-        return list(rowwise.documents_of(self._document_rows(client, keys)).values())
+            among = f"{of_origin} and {rowwise.any_of('document_id', some)}"
+            found += self._all(client, DOCUMENTS, among, rowwise.DOCUMENT_FIELDS)
+        return list(rowwise.documents_of(found).values())
 
     def _chunks(self, client: MilvusClient, keys: Sequence[bytes], fields: list[str]) -> list[ShelvedChunk]:
         found: list[ShelvedChunk] = []

@@ -25,8 +25,8 @@ from causeway.proto.cloud import (
 
 STATUS_CONCURRENCY_MAX = 16
 CANCEL_CONCURRENCY_MAX = 256
-# Each reads Milvus, which asks wait for too; beyond it sites are told to ask again.
-STANDING_CONCURRENCY_MAX = 4
+# Each reads Milvus for some tenths of a second, and asks search there too; beyond it sites are told to ask again.
+STANDING_CONCURRENCY_MAX = 2
 # Asks beyond the limit are refused by the entrance, which says why; this only bounds how many are told so at once.
 _CONCURRENCY_MORE = 64
 _TIMEOUT_MORE_S = 5.0

@@ -9,6 +9,7 @@ until the documents that changed since the oldest entry was given have been read
 was down is not missed. An entry that a change makes doubtful leaves memory before it is published as uncached.
 """
 
+import asyncio
 import logging
 import time
 from collections import OrderedDict
@@ -38,6 +39,7 @@ CANDIDATES_MAX = 4
 CHANGES_MAX = 2_000
 CHANGED_CHUNKS_MAX = 200_000
 REJECTED_MAX = 10_000
+DOCUMENTS_PER_TURN = 20
 # An answer may have been under way while its documents changed.
 CHECK_FROM_BEFORE = 1_000
 EVICTED, REJECTED = "evicted", "rejected"
@@ -182,16 +184,19 @@ class AnswerCache:
             if any(chunk.chunk_id not in chunk_ids_now for chunk in entry.documents(self._site)[document]):
                 await self._uncache(entry, "revised" if chunk_ids_now else "deleted")
 
-    def cited_elsewhere(self, carried: Container[DocumentName]) -> dict[DocumentName, set[bytes]]:
+    async def cited_elsewhere(self, carried: Container[DocumentName]) -> dict[DocumentName, set[bytes]]:
         """Chunks that entries cite of documents of other places that are not `carried`."""
         cited: dict[DocumentName, set[bytes]] = {}
-        for answers in self._kbs.values():
-            for document in answers.documents():
-                if not document.origin or document in carried:
-                    continue
-                for entry in answers.citing(document):
-                    chunks = entry.documents(self._site)[document]
-                    cited.setdefault(document, set()).update(chunk.chunk_id for chunk in chunks)
+        documents = [document for answers in self._kbs.values() for document in answers.documents()]
+        for number, document in enumerate(documents):
+            if number % DOCUMENTS_PER_TURN == 0:
+                # Asks get their turn.
+                await asyncio.sleep(0)
+            if not document.origin or document in carried:
+                continue
+            for entry in self._citing(document):
+                chunks = entry.documents(self._site)[document]
+                cited.setdefault(document, set()).update(chunk.chunk_id for chunk in chunks)
         return cited
 
     def _may(self, entry: Entry, ask: Ask, now_ms: int) -> bool:

@@ -42,6 +42,12 @@ class Followed:
             named.setdefault(DocumentName(self.kb, chunk.origin, chunk.document_id), []).append(chunk)
         return named
 
+    def chunks_of(self, document: DocumentName) -> Iterator[bytes]:
+        """The chunks of one document that it cites."""
+        for chunk in self.cited:
+            if chunk.document_id == document.document_id and chunk.origin == document.origin:
+                yield chunk.chunk_id
+
 
 def followed(answer: AnswerGiven, site: str) -> Followed:
     """What is kept of an answer of the place `site`."""

@@ -61,7 +61,8 @@ def with_cost(answer: Answer, cloud: CloudAnswer | None) -> Answer:
 
 
 def given_from_cache(local: Answer, look: CacheLook, decision: Decision, latency_ms: Mapping[str, float]) -> Answer:
-    """An earlier answer under this question's name. It holds at the epoch of now, or it would not be in the cache."""
+    """An earlier answer under this question's name. It holds at the epoch of now, or it would not be in the cache; what
+    it cites of other sites holds as far as the hub has said, and at least at `hub_seq`."""
     cached = look.answer
     assert cached is not None
     return msgspec.structs.replace(

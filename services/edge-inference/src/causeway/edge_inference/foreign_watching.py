@@ -132,7 +132,8 @@ class ForeignWatching:
     async def _cited(self) -> Cited:
         if len(self._here) > CARRIED_MAX:
             self._here.clear()
-        cited = merged(self._invalidating.cited_elsewhere(self._here), self._cache.cited_elsewhere(self._here))
+        by_answers = await self._invalidating.cited_elsewhere(self._here)
+        cited = merged(by_answers, await self._cache.cited_elsewhere(self._here))
         self._here |= await self._carried(cited.keys()) if cited else set()
         return {document: chunks for document, chunks in cited.items() if document not in self._here}
 

@@ -35,6 +35,7 @@ STANDING_CHUNKS_MAX = 200_000
 TOLD_MAX = 100_000
 RACES_MAX = 20
 RACE_WAIT_S = 5.0
+DOCUMENTS_PER_TURN = 20
 # Answers of other replicas may be on their way that were given a little before this one started.
 BEGIN_BEFORE = 1_000
 _log = logging.getLogger(__name__)
@@ -122,15 +123,18 @@ class Invalidating:
         standings = ((chunks, self.standings.of(document)) for document, chunks in answer.documents().items())
         return any(doubt_of(chunks, standing) for chunks, standing in standings if standing is not None)
 
-    def cited_elsewhere(self, carried: Container[DocumentName]) -> dict[DocumentName, set[bytes]]:
+    async def cited_elsewhere(self, carried: Container[DocumentName]) -> dict[DocumentName, set[bytes]]:
         """Chunks of documents of other places that are not `carried`, as far as no asker was told of a change yet."""
         cited: dict[DocumentName, set[bytes]] = {}
-        for document in self._answers.index.documents():
+        for number, document in enumerate(list(self._answers.index.documents())):
+            if number % DOCUMENTS_PER_TURN == 0:
+                # Asks get their turn.
+                await asyncio.sleep(0)
             if not document.origin or document in carried:
                 continue
             for answer in self._answers.index.citing(document):
                 if not self._told.has(answer.answer_id, document):
-                    cited.setdefault(document, set()).update(one.chunk_id for one in answer.documents()[document])
+                    cited.setdefault(document, set()).update(answer.chunks_of(document))
         return cited
 
     async def hear(self, changed: Changed) -> None:
