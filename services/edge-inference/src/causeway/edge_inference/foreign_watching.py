@@ -11,6 +11,7 @@ that is asked about follows from ANSWERS, CACHE and INVALIDATIONS. Each replica 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Set
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -27,6 +28,7 @@ EVERY_S = 30.0
 # A hub that is not there is looked for so often: without a link nothing of that leaves the site.
 AWAY_EVERY_S = 2.0
 REQUEST_TIMEOUT_S = 10.0
+LINK_WAIT_S, LINK_POLL_S = 5.0, 0.05
 DOCUMENTS_MAX = 2_000
 CARRIED_MAX = 100_000
 _log = logging.getLogger(__name__)
@@ -63,6 +65,7 @@ class ForeignWatching:
         self._position: HubPosition | None = None
         self._away = False
         self._begun = False
+        self._reason = ""
         self._looking: asyncio.Task[None] | None = None
         cache.withheld = self.withheld
 
@@ -78,36 +81,54 @@ class ForeignWatching:
             await asyncio.gather(self._looking, return_exceptions=True)
 
     def withheld(self, document: DocumentName, chunk_ids: Set[bytes]) -> bool:
-        """Whether what cites these chunks of a document of another place is not to be given from the cache: since the
-        start the hub has not been asked about all, or it does not hold them. Never while the hub is away."""
+        """Whether what cites these chunks of a document of another place is not to be given from the cache: the hub has
+        not been asked about what there was at the start, or it does not hold them. Never while the hub is away."""
         if self._away or document in self._here:
             return False
-        return not self._begun or not self._vouched.failed.get(document, frozenset()).isdisjoint(chunk_ids)
+        if not self._begun and document not in self._vouched.stood:
+            return True
+        return not self._vouched.failed.get(document, frozenset()).isdisjoint(chunk_ids)
 
     async def _look_on(self) -> None:
         await self._cache.follower.caught_up.wait()
         await self._invalidating.follower.caught_up.wait()
+        await self._until_linked()
+        outcome = ""
         while True:
-            outcome = await self._outcome()
+            outcome, before = await self._outcome(), outcome
+            if outcome != before:
+                _log.info("citations of other places", extra={"outcome": outcome, "reason": self._reason})
             self._metrics.foreign_rounds.labels(outcome=outcome).inc()
             await asyncio.sleep(min(self._every_s, AWAY_EVERY_S) if self._away else self._every_s)
 
+    async def _until_linked(self) -> None:
+        """A link that is still being connected is not away: until then nothing is given that the hub was not asked of."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINK_WAIT_S):
+                while not self._link.connected:  # noqa: ASYNC110  # A bus has no event for it.
+                    await asyncio.sleep(LINK_POLL_S)
+
     async def _outcome(self) -> str:
+        self._reason = ""
         try:
             outcome = await self._look()
         except (NoResponders, RequestTimeout, NotConnected) as error:
             # Where it was this site's own server that is away, so is its end of the link.
             self._away = True
-            return _failed("away", error)
+            return self._failed("away", error)
         except ProblemReply as error:
             self._away = False
-            return _failed("refused", error)
+            return self._failed("refused", error)
         except (BusError, TimeoutError, UndecodableError) as error:
-            return _failed("failed", error)
+            return self._failed("failed", error)
         except Exception:  # noqa: BLE001  # The outermost loop of what nobody waits for.
             _log.exception("what is cited of other places was not looked at")
             return "failed"
         self._away = False
+        return outcome
+
+    def _failed(self, outcome: str, error: Exception) -> str:
+        self._reason = str(error)
         return outcome
 
     async def _look(self) -> str:
@@ -154,8 +175,3 @@ class ForeignWatching:
 
 def _position(said: CitationsStanding) -> HubPosition:
     return HubPosition(hub_seq=said.hub_seq, log_created=said.log_created)
-
-
-def _failed(outcome: str, error: Exception) -> str:
-    _log.info("what is cited of other places was not asked", extra={"outcome": outcome, "reason": str(error)})
-    return outcome
