@@ -111,6 +111,7 @@ class AskingSite:
     """One replica's part at the site that follows what is cited of other places."""
 
     bus: Bus
+    link: Bus
     cache: AnswerCache
     invalidating: Invalidating
     watching: ForeignWatching
@@ -148,8 +149,10 @@ class VouchingFleet:
     bus: Bus
 
     @asynccontextmanager
-    async def site(self, carried: Collection[DocumentName] = ()) -> AsyncIterator[AskingSite]:
-        """A replica that has caught up; `carried` is what the site's own log carries."""
+    async def site(
+        self, carried: Collection[DocumentName] = (), *, linked_first: bool = True
+    ) -> AsyncIterator[AskingSite]:
+        """A replica that has caught up; `carried` is what the site's own log carries. Its `link` is started, or not."""
         registry = CollectorRegistry()
         own, link = self.servers.bus(SITE, service="edge-inference"), self.servers.bus(SITE, "link", "edge-link")
         metrics = AftermathMetrics(registry)
@@ -161,11 +164,18 @@ class VouchingFleet:
             return set(documents) & set(carried)
 
         watching = ForeignWatching(link, SITE, invalidating, cache, carries, metrics, every_s=EVERY_S, timeout_s=1.0)
-        async with own, link:
+        asking = AskingSite(
+            bus=own, link=link, cache=cache, invalidating=invalidating, watching=watching, registry=registry
+        )
+        async with own, AsyncExitStack() as stack:
             await asyncio.wait_for(cache.follower.caught_up.wait(), BOUND_S)
             await asyncio.wait_for(invalidating.follower.caught_up.wait(), BOUND_S)
-            async with watching:
-                yield AskingSite(bus=own, cache=cache, invalidating=invalidating, watching=watching, registry=registry)
+            if linked_first:
+                await stack.enter_async_context(link)
+            else:
+                stack.push_async_callback(link.stop)
+            await stack.enter_async_context(watching)
+            yield asking
 
     async def told(self) -> list[AnswerInvalidated]:
         """All that was told at the site."""

@@ -18,7 +18,7 @@ from tests.support.knowledge_log import document_entries, foreign_entries, manif
 from tests.support.milvus_servers import EmbeddedMilvus, embedded_milvus
 from tests.support.replica_site import SITE
 from tests.support.vouching_hub import VouchingFleet, cloud_answer, vouching_fleet
-from tests.support.waiting import until
+from tests.support.waiting import pause, until
 
 PLANT = "plant-2"
 OLD, NEW, OTHER = "Leave is twelve days.", "Leave is thirty days.", "Lunch is at noon."
@@ -195,6 +195,17 @@ async def test_after_a_start_nothing_foreign_is_given_before_the_hub_was_asked_u
         assert not alone.given()
         await until(alone.given)
         assert alone.looks("away") > 0
+
+
+async def test_a_link_that_is_still_being_connected_is_not_taken_for_one_that_is_away(fleet: VouchingFleet) -> None:
+    async with fleet.site() as one:
+        await one.keep(cloud_answer(hub_seq=3), CITED)
+    async with fleet.site(linked_first=False) as again:
+        await pause(0.5)
+        assert not again.given()
+        await again.link.start()
+        await until(again.given)
+        assert again.looks("away") == 0
 
 
 async def test_what_this_site_s_own_log_carries_is_not_asked_and_an_unmoved_hub_is_asked_for_its_position_alone(

@@ -102,7 +102,7 @@ class ForeignWatching:
             await asyncio.sleep(min(self._every_s, AWAY_EVERY_S) if self._away else self._every_s)
 
     async def _until_linked(self) -> None:
-        """A link that is still being connected is not away: until then nothing is given that the hub was not asked of."""
+        """A link that is still being connected is not away: until it is there the hub has not been asked."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LINK_WAIT_S):
                 while not self._link.connected:  # noqa: ASYNC110  # A bus has no event for it.
