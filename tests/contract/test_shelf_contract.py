@@ -182,6 +182,30 @@ async def test_a_scan_gives_each_document_once_by_origin_and_kb(shelf: Shelf) ->
         assert sorted(each.key for each in found) == sorted(each.key for each in expected)
 
 
+async def test_documents_are_found_by_their_origin_and_name_whatever_is_in_the_name(shelf: Shelf) -> None:
+    odd = [
+        "O'Neil.md",
+        'the "big" one.md',
+        "C:\\shares\\a",
+        'both \\" ends\\',
+        "a\nb",
+        "tab\t",
+        "贷款-2025.pdf",
+        "😀",
+        "\x01",
+    ]
+    gone = document("gone", 3, deleted=True)
+    ours = [document(name) for name in (*odd, *(f"d{n}" for n in range(120)))]
+    await shelf.put_documents([*ours, gone, document("theirs", origin="hub"), document("elsewhere", kb="other")])
+    found = await shelf.named(
+        KB, "branch-1", [*odd, *(f"d{n}" for n in range(60)), "gone", "theirs", "elsewhere", "no"]
+    )
+    expected = [*ours[: len(odd) + 60], gone]
+    assert sorted(found, key=lambda one: one.key) == sorted(expected, key=lambda one: one.key)
+    assert await shelf.named(KB, "branch-1", ['" or part == 0 or document_id == "']) == []
+    assert await shelf.named(KB, "branch-1", []) == []
+
+
 async def test_the_nearest_live_chunks_of_the_kb_come_first(shelf: Shelf) -> None:
     rows = [chunk(str(n), f"d{n}") for n in range(40)]
     hidden = [chunk("hidden", "h", live=False), chunk("elsewhere", "o", kb="other"), chunk("x", "m", model="b")]

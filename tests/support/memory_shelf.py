@@ -44,6 +44,15 @@ class MemoryShelf:
         self._check()
         return {key: self._documents[key] for key in keys if key in self._documents}
 
+    async def named(self, kb: str, origin: str, document_ids: Sequence[str]) -> list[ShelvedDocument]:
+        self._check()
+        wanted = (kb, origin)
+        return [
+            document
+            for document in self._documents.values()
+            if (document.manifest.kb, document.origin) == wanted and document.manifest.document_id in document_ids
+        ]
+
     async def put_documents(self, documents: Sequence[ShelvedDocument]) -> None:
         self._check()
         self._documents |= {document.key: document for document in documents}

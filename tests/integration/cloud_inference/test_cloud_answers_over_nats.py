@@ -5,8 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from causeway.proto import subjects
-from causeway.proto.cloud import CloudCancel, CloudPartKind, Refusal
+from causeway.bus import ProblemReply
+from causeway.proto import encode, subjects
+from causeway.proto.cloud import (
+    CitationsAsked,
+    CitationsStanding,
+    CitedDocument,
+    CloudCancel,
+    CloudPartKind,
+    Refusal,
+)
 from tests.support.cloud_hub import KB, SITE, Asked, Hub, hub, kinds
 from tests.support.nats_server import NatsServer
 from tests.support.openai_engine import MODEL, Knobs, stand_in
@@ -231,3 +239,29 @@ async def test_a_stop_takes_nothing_new_and_finishes_what_runs(nats_server: Nats
         assert not got.answer.abstained
         await asyncio.wait_for(running.service, 20.0)
         assert len(await running.usage()) == 1
+
+
+async def test_a_site_is_told_which_of_the_passages_that_it_cites_do_not_stand_and_nothing_else(
+    nats_server: NatsServer, shared_shelf: str
+) -> None:
+    async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url) as running:
+        (citation,) = (await running.ask(NIANJIA)).answer.citations
+        sound = CitedDocument(origin="branch-2", document_id="nianjia", chunk_ids=[citation.chunk_id])
+        edited = CitedDocument(origin="hub", document_id="valve", chunk_ids=[b"no longer there."])
+        gave_way = CitedDocument(origin="branch-3", document_id="old-leave", chunk_ids=[b"no longer there."])
+        absent = CitedDocument(origin="branch-3", document_id='"; drop', chunk_ids=[b"no longer there."])
+        asked = CitationsAsked(kb=KB, documents=[sound, edited, gave_way, absent])
+        said = await running.site.request(subjects.CLOUD_STANDING.at(SITE), asked, CitationsStanding)
+        assert said.hub_seq == 900
+        listed = [(one.document_id, one.revision, one.deleted, one.replaced) for one in said.documents]
+        assert listed == [("valve", 3, False, False), ("old-leave", 3, False, True), ('"; drop', 0, False, False)]
+        assert len(encode(said)) < 500
+
+
+async def test_a_hub_without_an_engine_can_not_say_how_citations_stand(
+    nats_server: NatsServer, shared_shelf: str
+) -> None:
+    async with hub(nats_server, shared_shelf, "", engine="none") as running:
+        with pytest.raises(ProblemReply) as refused:
+            await running.site.request(subjects.CLOUD_STANDING.at(SITE), CitationsAsked(kb=KB), CitationsStanding)
+        assert (refused.value.problem.code, refused.value.problem.retryable) == ("shelf_away", False)

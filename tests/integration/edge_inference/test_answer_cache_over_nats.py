@@ -13,8 +13,9 @@ from causeway.bus import Bus
 from causeway.edge_inference.aftermath_metrics import AftermathMetrics
 from causeway.edge_inference.answer_cache import AnswerCache
 from causeway.edge_inference.answer_cache_metrics import AnswerCacheMetrics
-from causeway.edge_inference.answer_index import AnswerIndex
+from causeway.edge_inference.answer_index import AnswerIndex, DocumentName
 from causeway.edge_inference.answers_following import AnswersFollowing
+from causeway.edge_inference.doubts import Changed, Standing
 from causeway.edge_inference.invalidating import Invalidating
 from causeway.edge_inference.scheduling_ports import CacheLook
 from causeway.proto import streams, subjects
@@ -284,3 +285,21 @@ async def test_to_keep_fails_quietly_while_the_server_is_gone_and_what_is_held_i
         assert one.count("unkept_total", reason="bus") == 1
         assert one.look().answer is not None
         await asyncio.to_thread(nats_server.start)
+
+
+async def test_a_word_of_the_hub_takes_out_what_it_was_asked_about_and_is_not_kept_for_later_answers(
+    nats_server: NatsServer, bus: Bus
+) -> None:
+    """It says nothing of chunks that were not asked about."""
+    async with place(nats_server) as one:
+        await one.keep(cloud(), cited("leave.md", OLD, 1, "plant-1"))
+        await followed(bus, one)
+        word = Changed(document=DocumentName(KB, "plant-1", "leave.md"), standing=Standing(revision=2), hub_seq=9)
+        await one.cache.on_changed(word)
+        assert one.look().answer is None
+        await one.keep(cloud("a2"), cited("leave.md", OTHER, 1, "plant-1"))
+        await followed(bus, one)
+        assert one.look().answer is not None
+        one.cache.withheld = lambda document, chunks: document.origin == "plant-1" and bool(chunks)
+        assert one.look().answer is None
+        assert one.count("withheld_total", kb=KB) >= 1

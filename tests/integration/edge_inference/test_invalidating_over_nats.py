@@ -11,8 +11,8 @@ from causeway.bus import Bus, Delivery
 from causeway.edge_inference.aftermath_metrics import AftermathMetrics
 from causeway.edge_inference.answer_index import AnswerIndex, DocumentName
 from causeway.edge_inference.answers_following import AnswersFollowing
-from causeway.edge_inference.doubts import Standings
-from causeway.edge_inference.invalidating import Changed, Invalidating
+from causeway.edge_inference.doubts import Changed, Standing, Standings
+from causeway.edge_inference.invalidating import Invalidating
 from causeway.proto import streams, subjects
 from causeway.proto.feedback import AnswerInvalidated, Change
 from causeway.proto.knowledge import DocumentShadowed
@@ -42,6 +42,7 @@ class Watch:
     answers: AnswersFollowing
     registry: CollectorRegistry
     changed: list[Changed]
+    told_before: list[int]
 
     async def at_end(self, bus: Bus) -> None:
         """Wait until it has read all that there is of both logs."""
@@ -79,11 +80,13 @@ async def watch(
 ) -> AsyncIterator[Watch]:
     """A replica's part that invalidates, begun."""
     registry, own, changed = CollectorRegistry(), bus_to(server, "edge-inference"), list[Changed]()
+    told_before: list[int] = []
     metrics = AftermathMetrics(registry)
     answers = AnswersFollowing(own, SITE, AnswerIndex(per_kb_max), metrics)
 
     async def note(change: Changed) -> None:
         changed.append(change)
+        told_before.append(len(await told(own)))
 
     standings = Standings(documents_max=documents_max, chunks_max=10_000)
     kind = Invalidating if hears is None else HardOfHearing
@@ -92,7 +95,7 @@ async def watch(
         invalidating.hears = hears
     async with own:
         await asyncio.wait_for(invalidating.follower.caught_up.wait(), BOUND_S)
-        yield Watch(invalidating, answers, registry, changed)
+        yield Watch(invalidating, answers, registry, changed, told_before)
 
 
 async def told(bus: Bus) -> list[AnswerInvalidated]:
@@ -181,6 +184,34 @@ async def test_a_document_of_the_hub_is_followed_by_its_origin_and_a_namesake_he
         await one.at_end(bus)
         assert [(each.answer_id, each.origin) for each in await told(bus)] == [("hubs", "hub")]
         assert found.revision == 2
+
+
+async def test_a_word_of_the_hub_is_told_once_by_however_many_hear_it_and_the_cache_hears_it_first(
+    bus: Bus, nats_server: NatsServer
+) -> None:
+    theirs = DocumentName(KB, "plant-1", "leave.md")
+    await keep(
+        bus,
+        given("a1", cited("leave.md", OLD, 1, "plant-1")),
+        given("a2", cited("leave.md", OLD, 1, "plant-1")),
+        given("newer", cited("leave.md", OLD, 2, "plant-1")),
+        given("ours", cited("leave.md", OLD, 1)),
+    )
+    async with watch(nats_server) as one, watch(nats_server) as two:
+        assert set(await one.invalidating.cited_elsewhere({})) == {theirs}
+        assert await one.invalidating.cited_elsewhere({theirs}) == {}
+        word = Changed(document=theirs, standing=Standing(revision=2), hub_seq=9)
+        await one.invalidating.hear(word)
+        assert one.told_before == [0]
+        await asyncio.gather(one.invalidating.hear(word), two.invalidating.hear(word))
+        assert [(each.answer_id, each.origin) for each in await told(bus)] == [("a1", "plant-1"), ("a2", "plant-1")]
+        # An answer that comes to be known later is asked about itself: of the document nothing is remembered.
+        await keep(bus, given("later", cited("leave.md", OTHER, 1, "plant-1")))
+        await one.at_end(bus)
+        assert len(await told(bus)) == 2
+        assert await one.invalidating.cited_elsewhere({}) == {
+            theirs: {each.chunk_id for each in (cited("leave.md", text, 1, "plant-1") for text in (OLD, OTHER))}
+        }
 
 
 async def test_two_replicas_and_a_restart_tell_once_however_the_revisions_went_by(

@@ -46,7 +46,9 @@ async def parts_of(client: Client, subject: str) -> list[str]:
     return [part.data.decode() for part in parts]
 
 
-@pytest.mark.parametrize("subject", ["site.a.cloud.ask", "site.a.cloud.status", "site.a.cloud.cancel"])
+@pytest.mark.parametrize(
+    "subject", ["site.a.cloud.ask", "site.a.cloud.status", "site.a.cloud.cancel", "site.a.cloud.standing"]
+)
 async def test_a_reply_of_the_hub_comes_in_many_messages_and_in_order(tmp_path: Path, subject: str) -> None:
     async with (
         linked(tmp_path, sites=("a",)) as fleet,

@@ -53,6 +53,7 @@ def test_an_answer_of_the_cloud_says_everything_about_itself() -> None:
     assert (answer.prompt_tokens, answer.completion_tokens, answer.cost_usd, answer.watt_hours) == (300, 12, 0.002, 0.1)
     assert (answer.confidence, answer.calibrated, answer.promise) == (1.0, False, 0.0)
     assert (answer.residency, answer.epoch, answer.reason) == (Residency.PUBLIC, {"branch-1": 7}, "")
+    assert answer.hub_seq == 99
     assert [one.origin for one in answer.citations] == ["hub"]
     assert answer.latency_ms["cloud_first_token"] == pytest.approx(200, abs=1)
     assert answer.latency_ms["cloud"] == pytest.approx(240, abs=1)
@@ -231,7 +232,7 @@ def test_a_link_that_is_down_asks_nobody() -> None:
 
 
 def earlier() -> CacheLook:
-    kept = local_answer(answer_id="old", text=TEXT, route=Route.CLOUD, cost_usd=0.5, epoch={"branch-1": 3})
+    kept = local_answer(answer_id="old", text=TEXT, route=Route.CLOUD, cost_usd=0.5, epoch={"branch-1": 3}, hub_seq=99)
     return CacheLook(answer=kept, similarity=0.97)
 
 
@@ -240,6 +241,7 @@ def test_a_cached_answer_goes_before_all_and_costs_nothing() -> None:
     answer = reply.answer
     assert reply.told == (Route.CACHE, "cached")
     assert (answer.text, answer.cost_usd, answer.epoch, cloud.asked) == (TEXT, 0.0, {"branch-1": 7}, [])
+    assert answer.hub_seq == 99, "when the hub made it"
     assert answer.answer_id.startswith("old.")
     assert {part.answer.answer_id for part in reply.parts if part.answer} == {answer.answer_id}
     assert answer.features["cache_similarity"] == 0.97

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from causeway.bus import ProblemReply
+from causeway.edge_inference.answer_index import DocumentName
 from causeway.edge_inference.history_reader import HistoryReader
 from causeway.edge_inference.history_rule import HistoryRule
 from causeway.edge_inference.recalling import parts_of
@@ -250,3 +251,22 @@ def test_a_large_revision_comes_in_parts_whose_texts_are_all_of_it(tmp_path: Pat
     assert len(parts[0].manifest.places) == 20
     assert all(not part.manifest.places for part in parts[1:])
     assert max(sum(len(text.text) for text in part.chunks) for part in parts) <= 120_000
+
+
+def test_the_documents_that_ever_came_into_the_log_are_known_by_their_origin_deleted_ones_too(tmp_path: Path) -> None:
+    vault = open_vault(tmp_path, rule=HistoryRule(revisions_max=0, days_max=0.0))
+    vault.apply(document("safe.md", [OLD], number=1, seq=1, origin="hub"))
+    vault.apply(document("safe.md", [OLD], number=1, seq=3))
+    vault.apply(document("gone.md", [NEW], number=1, seq=5, origin="hub"))
+    vault.apply(batch(revision("gone.md", [], 2, 7, deleted=True, origin="hub")))
+    asked = [
+        DocumentName(kb, origin, name)
+        for kb in (KB, "other")
+        for origin in ("", "hub", "plant-1")
+        for name in ("safe.md", "gone.md", "never.md")
+    ]
+    assert HistoryReader(SITE, vault).carried(asked) == {
+        DocumentName(KB, "", "safe.md"),
+        DocumentName(KB, "hub", "safe.md"),
+        DocumentName(KB, "hub", "gone.md"),
+    }

@@ -7,9 +7,12 @@ import msgspec
 
 from causeway.proto.answers import DEADLINE_MS_MAX, Citation, Question
 from causeway.proto.codec import Message
-from causeway.proto.documents import Kb
+from causeway.proto.documents import DocumentId, Kb
 
 TOKENS_MAX = 2_048
+DOCUMENTS_ASKED_MAX = 200
+CHUNKS_ASKED_MAX = 1_000
+PLACE_NAME = r"^[a-z0-9][a-z0-9-]{0,30}$"
 
 
 class CloudAsk(Message, frozen=True, kw_only=True):
@@ -112,3 +115,47 @@ class CloudStatus(Message, frozen=True, kw_only=True):
     ms_per_token: float
     refused: dict[str, int] = {}
     timeouts_in_a_row: int = 0
+
+
+class CitedDocument(msgspec.Struct, frozen=True, kw_only=True):
+    """A document of any place that answers at a site cite, and which of its chunks."""
+
+    origin: Annotated[str, msgspec.Meta(pattern=PLACE_NAME)]
+    document_id: DocumentId
+    chunk_ids: Annotated[list[bytes], msgspec.Meta(min_length=1, max_length=CHUNKS_ASKED_MAX)]
+
+
+class CitationsAsked(Message, frozen=True, kw_only=True):
+    """Ask the hub whether what answers cite still stands. Without documents it asks for the position alone."""
+
+    type_name: ClassVar[str] = "io.causeway.citations_asked.v1"
+
+    kb: Kb
+    documents: Annotated[list[CitedDocument], msgspec.Meta(max_length=DOCUMENTS_ASKED_MAX)] = []
+
+
+class DocumentStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """A document that is not as it was asked for, as the hub holds it. `revision` 0: the hub does not hold it, and says
+    nothing. `replaced`: it gives way to one of the same id. `gone_chunk_ids`: those asked for that the revision does
+    not name; of a deleted document, all."""
+
+    origin: str
+    document_id: str
+    revision: int = 0
+    deleted: bool = False
+    replaced: bool = False
+    gone_chunk_ids: list[bytes] = []
+
+
+class CitationsStanding(Message, frozen=True, kw_only=True):
+    """How documents stand at the hub. What was asked for and is not listed names all those chunks.
+
+    `hub_seq` is the position in the hub's KNOWLEDGE that all of it was there at, or after; `log_created` tells that log
+    from one that was made anew.
+    """
+
+    type_name: ClassVar[str] = "io.causeway.citations_standing.v1"
+
+    hub_seq: int
+    log_created: int
+    documents: list[DocumentStanding]

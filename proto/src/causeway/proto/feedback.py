@@ -20,7 +20,8 @@ class CitedChunk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AnswerGiven(Message, frozen=True, kw_only=True):
-    """One answer as it was given, kept at the site for as long as it may be followed, judged or audited."""
+    """One answer as it was given, kept at the site for as long as it may be followed, judged or audited. `hub_seq` as
+    in `Answer`."""
 
     type_name: ClassVar[str] = "io.causeway.answer_given.v1"
 
@@ -40,6 +41,7 @@ class AnswerGiven(Message, frozen=True, kw_only=True):
     epoch: dict[str, int]
     residency: Residency
     at_unix_ms: int
+    hub_seq: int = 0
 
 
 class Change(enum.StrEnum):

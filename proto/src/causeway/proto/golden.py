@@ -74,6 +74,7 @@ _ANSWER = answers.Answer(
     prompt_tokens=1_800,
     completion_tokens=64,
     watt_hours=0.125,
+    hub_seq=300,
 )
 
 EXAMPLES: tuple[codec.Message, ...] = (

@@ -13,7 +13,7 @@ _CITED = feedback.CitedChunk(origin="hub", document_id="policies/贷款-2025.pdf
 
 def examples(answer: answers.Answer) -> tuple[codec.Message, ...]:
     """One of each type, every field set."""
-    return (*_cloud(answer), *_given(), *_kept(answer), *_judged())
+    return (*_cloud(answer), *_standing(), *_given(), *_kept(answer), *_judged())
 
 
 def _cloud(answer: answers.Answer) -> tuple[codec.Message, ...]:
@@ -66,6 +66,22 @@ def _cloud(answer: answers.Answer) -> tuple[codec.Message, ...]:
     )
 
 
+def _standing() -> tuple[codec.Message, ...]:
+    cited = cloud.CitedDocument(origin="plant-1", document_id="policies/贷款-2025.pdf", chunk_ids=[_CHUNK_ID])
+    stands = cloud.DocumentStanding(
+        origin="plant-1",
+        document_id="policies/贷款-2025.pdf",
+        revision=_REVISION,
+        deleted=True,
+        replaced=True,
+        gone_chunk_ids=[_CHUNK_ID],
+    )
+    return (
+        cloud.CitationsAsked(kb="handbook", documents=[cited]),
+        cloud.CitationsStanding(hub_seq=300, log_created=_AT_UNIX_MS * 1_000_000, documents=[stands]),
+    )
+
+
 def _given() -> tuple[codec.Message, ...]:
     return (
         feedback.AnswerGiven(
@@ -85,6 +101,7 @@ def _given() -> tuple[codec.Message, ...]:
             epoch={"branch-1": 300},
             residency=documents.Residency.INTERNAL,
             at_unix_ms=_AT_UNIX_MS,
+            hub_seq=300,
         ),
         feedback.AnswerInvalidated(
             answer_id=_ANSWER_ID,

@@ -331,6 +331,15 @@ CLOUD_STATUS = Subject(
     consumers=("cloud-inference",),
     summary="How the hub's engine is.",
 )
+CLOUD_STANDING = Subject(
+    name="cloud_standing",
+    pattern="site.{site}.cloud.standing",
+    carries=(cloud.CitationsAsked,),
+    replies=(cloud.CitationsStanding, answers.Problem),
+    producers=("edge-inference",),
+    consumers=("cloud-inference",),
+    summary="Whether what answers at a site cite of other places still stands.",
+)
 ANSWERED = Subject(
     name="answered",
     pattern="site.{site}.answered.{kb}",
@@ -460,6 +469,7 @@ ALL: tuple[Subject, ...] = (
     CLOUD_ASK,
     CLOUD_CANCEL,
     CLOUD_STATUS,
+    CLOUD_STANDING,
     ANSWERED,
     INVALIDATED,
     FEEDBACK,

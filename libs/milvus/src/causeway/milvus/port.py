@@ -30,6 +30,9 @@ class Shelf(Protocol):
     async def documents(self, keys: Sequence[bytes]) -> dict[bytes, ShelvedDocument]:
         """Those of the documents that are held whole."""
 
+    async def named(self, kb: str, origin: str, document_ids: Sequence[str]) -> list[ShelvedDocument]:
+        """Those of the documents of an origin, by their producer's ids, that are held whole; tombstones too."""
+
     async def put_documents(self, documents: Sequence[ShelvedDocument]) -> None:
         """Write or replace."""
 

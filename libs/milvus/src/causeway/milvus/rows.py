@@ -20,6 +20,7 @@ Row = dict[str, Any]
 CHUNK_FIELDS = ["id", "kb", "origin", "document_key", "chunk_id", "language", "context", "text", "live"]
 DOCUMENT_FIELDS = ["id", "document_key", "part", "parts", "origin", "revision", "repair", "shadowed", "revised"]
 TITLE_BYTES_MAX = 4_000
+_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"}
 
 
 def chunk_row_id(document_key: bytes, chunk_id: bytes) -> str:
@@ -139,8 +140,13 @@ def state_row(key: str, value: Mapping[str, Any]) -> Row:
 
 
 def any_of(field: str, values: Sequence[str]) -> str:
-    """A filter expression: the field is one of these. Values are ids in hex, or names without quotes."""
-    return f"{field} in [{', '.join(json.dumps(value) for value in values)}]"
+    """A filter expression: the field is one of these, which may be any text."""
+    return f"{field} in [{', '.join(map(_quoted, values))}]"
+
+
+def _quoted(text: str) -> str:
+    # Only what every server takes back: Milvus Lite knows no \u, and no server a line break within quotes.
+    return '"' + "".join(_ESCAPES.get(letter, letter) for letter in text) + '"'
 
 
 def batched(rows: Sequence[Any], size: int) -> Iterable[list[Any]]:

@@ -30,6 +30,8 @@ from causeway.milvus.values import Hit, ShelfPosition, ShelvedChunk, ShelvedDocu
 T = TypeVar("T")
 THREADS = 4
 KEYS_PER_CALL_MAX = 100
+# They are text of up to 4 kB each, and stand in one expression.
+IDS_PER_CALL_MAX = 50
 QUERY_ROWS_MAX = 10_000
 PAGE_ROWS = 64
 _SPACE = "space:"
@@ -72,6 +74,9 @@ class MilvusShelf:
 
     async def documents(self, keys: Sequence[bytes]) -> dict[bytes, ShelvedDocument]:
         return await self._read(lambda client: rowwise.documents_of(self._document_rows(client, keys)))
+
+    async def named(self, kb: str, origin: str, document_ids: Sequence[str]) -> list[ShelvedDocument]:
+        return await self._read(lambda client: self._named(client, kb, origin, document_ids))
 
     async def put_documents(self, documents: Sequence[ShelvedDocument]) -> None:
         await self._write(lambda client: self._put_documents(client, documents))
@@ -184,6 +189,15 @@ class MilvusShelf:
             among = rowwise.any_of("document_key", [key.hex() for key in some])
             found += self._all(client, DOCUMENTS, among, rowwise.DOCUMENT_FIELDS)
         return found
+
+    def _named(self, client: MilvusClient, kb: str, origin: str, document_ids: Sequence[str]) -> list[ShelvedDocument]:
+        found: list[rowwise.Row] = []
+        # Every part of a document has its name.
+        of_origin = f"{rowwise.any_of('kb', [kb])} and {rowwise.any_of('origin', [origin])}"
+        for some in rowwise.batched(document_ids, IDS_PER_CALL_MAX):
+            among = f"{of_origin} and {rowwise.any_of('document_id', some)}"
+            found += self._all(client, DOCUMENTS, among, rowwise.DOCUMENT_FIELDS)
+        return list(rowwise.documents_of(found).values())
 
     def _chunks(self, client: MilvusClient, keys: Sequence[bytes], fields: list[str]) -> list[ShelvedChunk]:
         found: list[ShelvedChunk] = []

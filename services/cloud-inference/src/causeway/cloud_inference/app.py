@@ -18,10 +18,11 @@ from causeway.cloud_inference.epochs import Epochs
 from causeway.cloud_inference.handlers import Asks
 from causeway.cloud_inference.metrics import Metrics
 from causeway.cloud_inference.openai_http import EngineAddress, EngineLimits, OpenAiEngine
-from causeway.cloud_inference.ports import Engine
+from causeway.cloud_inference.ports import Documents, Engine
 from causeway.cloud_inference.retrieving import Retrieving
 from causeway.cloud_inference.settings import Settings
 from causeway.cloud_inference.usage_events import UsageEvents
+from causeway.cloud_inference.vouching import Vouching
 from causeway.cloud_inference.watching import Watch, WatchRules
 from causeway.models import Encoder, ModelError, ModelSettings, ModelStore
 from causeway.models.registry import load_registry
@@ -30,7 +31,7 @@ from causeway.runtime.exposition import Exposition
 from causeway.runtime.process import Body
 from causeway.runtime.tracing import tracer_provider
 
-DESCRIPTION = "Answers questions of sites from what all of them share, with citations."
+DESCRIPTION = "Answers questions of sites from what all of them share, with citations, and says how these stand."
 USAGE_FLUSH_S = 5.0
 
 
@@ -52,7 +53,7 @@ async def _run(settings: Settings, stack: AsyncExitStack, stop: asyncio.Event) -
     engine = _engine(settings)
     stack.push_async_callback(engine.close)
     watch = Watch(engine, entrance, _watch_rules(settings), metrics, model=settings.engine_model)
-    retriever = await _retriever(settings, bus, stack)
+    retriever, documents = await _knowledge(settings, bus, stack)
     usage = UsageEvents(bus, settings.site, metrics, queue_max=settings.usage_queue_max)
     billing = Billing(_tariff(settings), metrics, used=usage.add)
     answering = Answering(engine, entrance, retriever, watch, _answer_rules(settings), billing, metrics)
@@ -60,6 +61,7 @@ async def _run(settings: Settings, stack: AsyncExitStack, stop: asyncio.Event) -
         answering=answering,
         entrance=entrance,
         served=watch,
+        vouching=Vouching(documents, metrics),
         engine_name=settings.engine,
         adapters=settings.adapters_by_kb(),
     )
@@ -106,9 +108,9 @@ def _engine(settings: Settings) -> Engine:
     return OpenAiEngine(address, limits)
 
 
-async def _retriever(settings: Settings, bus: Bus, stack: AsyncExitStack) -> Retriever:
+async def _knowledge(settings: Settings, bus: Bus, stack: AsyncExitStack) -> tuple[Retriever, Documents | None]:
     if not settings.milvus_uri or settings.engine == NO_ENGINE:
-        return NothingShared()
+        return NothingShared(), None
     # It brings pandas: a second and a hundred megabytes that a hub without an engine shall not pay for.
     from causeway.milvus.shelf import MilvusShelf
 
@@ -123,7 +125,7 @@ async def _retriever(settings: Settings, bus: Bus, stack: AsyncExitStack) -> Ret
         raise StartRefused(str(error)) from error
     epochs = Epochs()
     epochs.follow(bus)
-    return Retrieving(shelf, encoder, threads, epochs.at)
+    return Retrieving(shelf, encoder, threads, epochs.at), shelf
 
 
 def _encoder(settings: Settings) -> Encoder:

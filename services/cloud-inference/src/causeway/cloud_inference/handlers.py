@@ -1,4 +1,4 @@
-"""The endpoints at the hub: asks of every site, their cancellations, and how the engine is.
+"""The endpoints at the hub: asks of every site, their cancellations, how the engine is, how citations stand.
 
 At most once, and never silence: parts, or a typed problem. The site token of the subject says who asks.
 """
@@ -9,12 +9,24 @@ from dataclasses import dataclass, field
 from causeway.bus import Caller, Endpoint
 from causeway.cloud_inference.answering import Answering, Served
 from causeway.cloud_inference.entrance import Entrance
+from causeway.cloud_inference.vouching import Vouching
 from causeway.proto import subjects
 from causeway.proto.answers import DEADLINE_MS_MAX
-from causeway.proto.cloud import CloudAsk, CloudCancel, CloudPart, CloudPartKind, CloudStatus, CloudStatusAsked
+from causeway.proto.cloud import (
+    CitationsAsked,
+    CitationsStanding,
+    CloudAsk,
+    CloudCancel,
+    CloudPart,
+    CloudPartKind,
+    CloudStatus,
+    CloudStatusAsked,
+)
 
 STATUS_CONCURRENCY_MAX = 16
 CANCEL_CONCURRENCY_MAX = 256
+# Each reads Milvus for some tenths of a second, and asks search there too; beyond it sites are told to ask again.
+STANDING_CONCURRENCY_MAX = 2
 # Asks beyond the limit are refused by the entrance, which says why; this only bounds how many are told so at once.
 _CONCURRENCY_MORE = 64
 _TIMEOUT_MORE_S = 5.0
@@ -29,6 +41,7 @@ class Asks:
     answering: Answering
     entrance: Entrance
     served: Served
+    vouching: Vouching
     engine_name: str
     adapters: Mapping[str, str] = field(default_factory=dict)
 
@@ -60,6 +73,10 @@ class Asks:
         """End an ask of the same site, if this replica has it: the engine stops at once."""
         self.entrance.cancel(site_of(caller), cancel.ask_id)
 
+    async def standing(self, _: Caller, asked: CitationsAsked) -> CitationsStanding:
+        """How documents stand that a site's answers cite. Any site may ask of any kb, as it may ask questions of it."""
+        return await self.vouching.standing(asked)
+
     def endpoints(self) -> list[Endpoint]:
         """What is served, for every site."""
         return [
@@ -86,6 +103,13 @@ class Asks:
                 request_type=CloudCancel,
                 concurrency_max=CANCEL_CONCURRENCY_MAX,
                 everyone=True,
+            ),
+            Endpoint(
+                name="standing",
+                subject=subjects.CLOUD_STANDING.at("*"),
+                handler=self.standing,
+                request_type=CitationsAsked,
+                concurrency_max=STANDING_CONCURRENCY_MAX,
             ),
         ]
 

@@ -22,6 +22,7 @@ class Metrics:
         self.energy = counter("watt_hours", "Energy of the answers, where the accelerator's power is known.")
         self.citations = counter("citation_marks", "Marks of answers: kept, removed, added.", "what")
         self.failures = counter("engine_failures", "Calls of the engine that failed, by kind.", "kind")
+        self.standings = counter("standings", "Cited documents that sites asked about, by how they stand.", "standing")
         self.unused = counter("usage_dropped", "Usage events that could not be kept.")
         self.measured = counter("measurements", "Generations made only to learn the engine's pace.")
         self.timeouts = gauge("engine_timeouts_in_a_row", "Time-outs of the engine since its last success.")

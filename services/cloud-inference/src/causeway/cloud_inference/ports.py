@@ -42,6 +42,14 @@ class Knowledge(Protocol):
     async def hybrid_search(self, model: str, kb: str, vector: NDArray[np.float32], text: str, k: int) -> list[Hit]: ...
 
 
+class Documents(Protocol):
+    """What is read of a shelf to tell how documents stand. Every method may raise ShelfError."""
+
+    async def position(self) -> ShelfPosition: ...
+
+    async def named(self, kb: str, origin: str, document_ids: Sequence[str]) -> list[ShelvedDocument]: ...
+
+
 class Encoder(Protocol):
     """Questions to unit vectors; `causeway.models.Encoder` is one."""
 

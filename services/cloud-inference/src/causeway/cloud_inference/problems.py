@@ -12,6 +12,8 @@ _MENDS = {
     Refusal.UNKNOWN_KB: "share documents of this knowledge base with the hub first",
 }
 CANCELLED = "cancelled"
+SHELF_AWAY = "shelf_away"
+SHELF_REBUILDING = "shelf_rebuilding"
 
 
 class Refused(ProblemReply):
@@ -28,3 +30,19 @@ class Cancelled(ProblemReply):
 
     def __init__(self) -> None:
         super().__init__(Problem(code=CANCELLED, message="the asker took the question back"))
+
+
+def shelf_away(reason: str, *, retryable: bool = True) -> Problem:
+    """Whether citations stand can not be told here."""
+    mend = "ask again later; the hub's operator sees why in cloud-inference's log and settings"
+    return Problem(code=SHELF_AWAY, message=f"the shelf can not be read: {reason}", mend=mend, retryable=retryable)
+
+
+def shelf_rebuilding() -> Problem:
+    """Whether citations stand can not be told yet."""
+    return Problem(
+        code=SHELF_REBUILDING,
+        message="the shelf is being emptied to be filled again",
+        mend="ask again when sync-delta has filled it",
+        retryable=True,
+    )

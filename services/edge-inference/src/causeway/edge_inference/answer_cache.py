@@ -9,10 +9,11 @@ until the documents that changed since the oldest entry was given have been read
 was down is not missed. An entry that a change makes doubtful leaves memory before it is published as uncached.
 """
 
+import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence, Set
 from contextlib import aclosing
 
 import numpy as np
@@ -22,8 +23,8 @@ from causeway.edge_inference.answer_cache_metrics import AnswerCacheMetrics
 from causeway.edge_inference.answer_index import DocumentName
 from causeway.edge_inference.cache_rules import cache_key, may_be_given, outdated, unfit
 from causeway.edge_inference.cached_answers import CachedAnswers, Entry
-from causeway.edge_inference.doubts import Standing, Standings, doubt_of
-from causeway.edge_inference.invalidating import CHANGED, Changed
+from causeway.edge_inference.doubts import Changed, Standing, Standings, doubt_of
+from causeway.edge_inference.invalidating import CHANGED
 from causeway.edge_inference.scheduling_ports import CacheLook, Vector
 from causeway.proto import subjects
 from causeway.proto.answers import Answer, Ask
@@ -38,6 +39,7 @@ CANDIDATES_MAX = 4
 CHANGES_MAX = 2_000
 CHANGED_CHUNKS_MAX = 200_000
 REJECTED_MAX = 10_000
+DOCUMENTS_PER_TURN = 20
 # An answer may have been under way while its documents changed.
 CHECK_FROM_BEFORE = 1_000
 EVICTED, REJECTED = "evicted", "rejected"
@@ -49,8 +51,16 @@ def wall_clock_ms() -> int:
     return int(time.time() * 1000)
 
 
+def never_withheld(_: DocumentName, __: Set[bytes]) -> bool:
+    """See `AnswerCache`."""
+    return False
+
+
 class AnswerCache:
-    """See the module and `scheduling_ports.AnswerCache`. Everything but publishing is in memory, on the event loop."""
+    """See the module and `scheduling_ports.AnswerCache`. Everything but publishing is in memory, on the event loop.
+
+    `withheld` says of chunks of a document of another place that an entry which cites them is not given now.
+    """
 
     def __init__(
         self,
@@ -78,6 +88,7 @@ class AnswerCache:
         self._rejected: dict[bytes, None] = {}
         self._changes: OrderedDict[DocumentName, Standing] = OrderedDict()
         self.checked = False
+        self.withheld: Callable[[DocumentName, Set[bytes]], bool] = never_withheld
         self.follower = bus.follow(
             subjects.CACHED.stream,
             [subjects.CACHED.at(site)],
@@ -104,14 +115,14 @@ class AnswerCache:
             return CacheLook()
         now_ms = self._clock_ms()
         exact = answers.get(self.key_of(ask))
-        if exact is not None and may_be_given(exact.message, ask, now_ms):
+        if exact is not None and self._may(exact, ask, now_ms):
             return self._hit(answers, exact, 1.0, "words")
         limit = self._limits.of(language, self._model_id)
         nearest = answers.nearest(
             vector,
             limit.least,
             CANDIDATES_MAX,
-            lambda entry: entry.message.language == language and may_be_given(entry.message, ask, now_ms),
+            lambda entry: entry.message.language == language and self._may(entry, ask, now_ms),
         )
         asked, refused_by = read(ask.question), ""
         for cosine, entry in nearest:
@@ -162,8 +173,9 @@ class AnswerCache:
 
     async def on_changed(self, changed: Changed) -> None:
         """A document is not what it was: entries that cite a chunk of it that does not stand any more go."""
-        self._remember(changed.document, changed.standing)
-        await self._judge(changed.document, changed.standing)
+        if changed.hub_seq is None:
+            self._remember(changed.document, changed.standing)
+        await self._judge(changed)
 
     async def changed(self, kb: str, origin: str, document_id: str, chunk_ids_now: frozenset[bytes]) -> None:
         """The same by the chunks that a document has now (none: it is deleted), whatever the revision."""
@@ -171,6 +183,30 @@ class AnswerCache:
         for entry in self._citing(document):
             if any(chunk.chunk_id not in chunk_ids_now for chunk in entry.documents(self._site)[document]):
                 await self._uncache(entry, "revised" if chunk_ids_now else "deleted")
+
+    async def cited_elsewhere(self, carried: Container[DocumentName]) -> dict[DocumentName, set[bytes]]:
+        """Chunks that entries cite of documents of other places that are not `carried`."""
+        cited: dict[DocumentName, set[bytes]] = {}
+        documents = [document for answers in self._kbs.values() for document in answers.documents()]
+        for number, document in enumerate(documents):
+            if number % DOCUMENTS_PER_TURN == 0:
+                # Asks get their turn.
+                await asyncio.sleep(0)
+            if not document.origin or document in carried:
+                continue
+            for entry in self._citing(document):
+                chunks = entry.documents(self._site)[document]
+                cited.setdefault(document, set()).update(chunk.chunk_id for chunk in chunks)
+        return cited
+
+    def _may(self, entry: Entry, ask: Ask, now_ms: int) -> bool:
+        if not may_be_given(entry.message, ask, now_ms):
+            return False
+        cited = entry.documents(self._site).items()
+        if any(one.origin and self.withheld(one, {chunk.chunk_id for chunk in chunks}) for one, chunks in cited):
+            self._metrics.withheld.labels(kb=ask.kb).inc()
+            return False
+        return True
 
     async def _position(self) -> Position:
         return self.follower.position
@@ -200,7 +236,7 @@ class AnswerCache:
         assert entry is not None
         for document in entry.documents(self._site):
             if (standing := self._changes.get(document)) is not None:
-                await self._judge(document, standing)
+                await self._judge(Changed(document=document, standing=standing))
 
     def _drop(self, message: AnswerUncached) -> None:
         if message.reason.startswith(REJECTED):
@@ -228,14 +264,17 @@ class AnswerCache:
                 origin = self._origin(delivery.subject.split(".", 2)[1])
                 if isinstance(message, DocumentRevised):
                     document = DocumentName(message.manifest.kb, origin, message.manifest.document_id)
-                    await self._judge(document, standings.revise(document, message.manifest, seq))
+                    standing = standings.revise(document, message.manifest, seq)
+                    await self._judge(Changed(document=document, standing=standing))
                 elif isinstance(message, DocumentShadowed):
                     document = DocumentName(message.kb, origin, message.document_id)
-                    await self._judge(document, standings.shade(document, message, seq))
+                    standing = standings.shade(document, message, seq)
+                    await self._judge(Changed(document=document, standing=standing))
 
-    async def _judge(self, document: DocumentName, standing: Standing) -> None:
-        for entry in self._citing(document):
-            doubt = doubt_of(entry.documents(self._site)[document], standing)
+    async def _judge(self, changed: Changed) -> None:
+        for entry in self._citing(changed.document):
+            standing = changed.for_answer(entry.message.answer.hub_seq)
+            doubt = doubt_of(entry.documents(self._site)[changed.document], standing)
             if doubt is not None:
                 await self._uncache(entry, doubt.change.value)
 

@@ -1,7 +1,7 @@
 """The newest answers of each knowledge base by the documents that they cite, and what has been told of them. Pure."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from causeway.proto.answers import Route
@@ -21,7 +21,7 @@ class DocumentName:
 class Followed:
     """What is kept in memory of an answer: nothing of its text.
 
-    `since`: the sequence of KNOWLEDGE that it was given at; None where it does not say."""
+    `since`: the sequence of KNOWLEDGE that it was given at; None where it does not say. `hub_seq` as in `Answer`."""
 
     answer_id: str
     kb: str
@@ -33,6 +33,7 @@ class Followed:
     since: int | None
     at_unix_ms: int
     cited: tuple[CitedChunk, ...]
+    hub_seq: int = 0
 
     def documents(self) -> dict[DocumentName, list[CitedChunk]]:
         """The cited documents, each with its chunks."""
@@ -40,6 +41,12 @@ class Followed:
         for chunk in self.cited:
             named.setdefault(DocumentName(self.kb, chunk.origin, chunk.document_id), []).append(chunk)
         return named
+
+    def chunks_of(self, document: DocumentName) -> Iterator[bytes]:
+        """The chunks of one document that it cites."""
+        for chunk in self.cited:
+            if chunk.document_id == document.document_id and chunk.origin == document.origin:
+                yield chunk.chunk_id
 
 
 def followed(answer: AnswerGiven, site: str) -> Followed:
@@ -55,6 +62,7 @@ def followed(answer: AnswerGiven, site: str) -> Followed:
         since=answer.epoch.get(site),
         at_unix_ms=answer.at_unix_ms,
         cited=tuple(answer.cited),
+        hub_seq=answer.hub_seq,
     )
 
 
@@ -85,6 +93,10 @@ class AnswerIndex:
     def citing(self, document: DocumentName) -> list[Followed]:
         """The answers that cite a document, oldest first."""
         return [self._by_id[answer_id] for answer_id in self._citing.get(document, ())]
+
+    def documents(self) -> Iterable[DocumentName]:
+        """All cited documents."""
+        return self._citing.keys()
 
     def oldest_since(self) -> int | None:
         """The first sequence of KNOWLEDGE that any of them was given at."""

@@ -61,7 +61,8 @@ def with_cost(answer: Answer, cloud: CloudAnswer | None) -> Answer:
 
 
 def given_from_cache(local: Answer, look: CacheLook, decision: Decision, latency_ms: Mapping[str, float]) -> Answer:
-    """An earlier answer under this question's name. It holds at the epoch of now, or it would not be in the cache."""
+    """An earlier answer under this question's name. It holds at the epoch of now, or it would not be in the cache; what
+    it cites of other sites holds as far as the hub has said, and at least at `hub_seq`."""
     cached = look.answer
     assert cached is not None
     return msgspec.structs.replace(
@@ -84,7 +85,7 @@ def given_by_cloud(
 ) -> Answer:
     """The cloud's answer. Its confidence is its support (see `support`): a measure, and not a calibrated probability.
 
-    The epoch is this site's: the hub's own counts other logs under the same names.
+    The epoch is this site's: the hub's own counts other logs under the same names, so of it only its own log is kept.
     """
     citations = [_as_seen_from(site, citation) for citation in cloud.citations]
     return msgspec.structs.replace(
@@ -109,6 +110,7 @@ def given_by_cloud(
         prompt_tokens=cloud.prompt_tokens,
         completion_tokens=cloud.completion_tokens,
         watt_hours=cloud.watt_hours,
+        hub_seq=cloud.epoch.get(HUB, 0),
     )
 
 

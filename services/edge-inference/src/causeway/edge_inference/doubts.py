@@ -36,6 +36,22 @@ class Doubt:
     revision: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Changed:
+    """A document that changed, as it stands now: by this site's log, or as the hub said at `hub_seq` of its own log,
+    which knows of the standing's chunks only whether those that were asked for are among them."""
+
+    document: DocumentName
+    standing: Standing
+    hub_seq: int | None = None
+
+    def for_answer(self, made_at: int) -> Standing:
+        """As it bears on an answer that was made at `Answer.hub_seq`. A newer revision proves itself; a shadow counts
+        only from a hub that has come to where the answer was made."""
+        behind = self.hub_seq is not None and self.hub_seq < made_at
+        return replace(self.standing, shadowed=0) if behind else self.standing
+
+
 def doubt_of(cited: Iterable[CitedChunk], standing: Standing) -> Doubt | None:
     """Why an answer that rests on these chunks of one document may be wrong now; None where all of them stand."""
     return next((doubt for chunk in cited if (doubt := _doubt(chunk, standing)) is not None), None)

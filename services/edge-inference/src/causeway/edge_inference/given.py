@@ -139,4 +139,5 @@ def _given(ask: Ask, answer: Answer, cited: Sequence[CitedChunk], at_ms: int) ->
         epoch=answer.epoch,
         residency=answer.residency,
         at_unix_ms=at_ms,
+        hub_seq=answer.hub_seq,
     )

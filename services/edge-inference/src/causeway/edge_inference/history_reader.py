@@ -1,11 +1,12 @@
 """Reads the past of documents by the side of the vault's writer. Not for two threads at once."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from causeway.edge_inference import schema
+from causeway.edge_inference.answer_index import DocumentName
 from causeway.edge_inference.envelope import Kind
 from causeway.edge_inference.problems import (
     RevisionNotWholeError,
@@ -122,6 +123,20 @@ class HistoryReader:
             if record is None:
                 raise UnknownRevisionError(asked.kb, asked.document_id, asked.revision, asked.at_seq)
             return Recalled(record=record, standing=_standing(lives), texts=self._texts(kb, record))
+
+    def carried(self, documents: Iterable[DocumentName]) -> set[DocumentName]:
+        """Those of the documents that ever came into the log, tombstones too."""
+        with self._snapshot():
+            return {document for document in documents if document.origin in self._origins(document)}
+
+    def _origins(self, document: DocumentName) -> Iterator[str]:
+        number = self._vault.kb_numbers.get(document.kb)
+        for key in () if number is None else self._named(number, document.document_id):
+            assert number is not None
+            for kind in (Kind.DOCUMENT, Kind.TOMBSTONE):
+                held = self._rows.get(kind, number, key)
+                if held is not None:
+                    yield unpack_document(held.record).origin
 
     @contextmanager
     def _snapshot(self) -> Iterator[State]:

@@ -1,5 +1,7 @@
 """Tells askers that what their answers cite has changed: reads KNOWLEDGE and ANSWERS, publishes to INVALIDATIONS.
 
+Of documents that KNOWLEDGE does not carry it hears from `ForeignWatching`, which asks the hub.
+
 Made as `Invalidating(bus, site, answers, metrics)` on a bus that is about to start; its followers start with the bus.
 
 Once in effect for each answer and document, across replicas and restarts, without a position of its own on any disk:
@@ -17,14 +19,13 @@ Once in effect for each answer and document, across replicas and restarts, witho
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Container, Sequence
 
 from causeway.bus import Bus, Delivery, Position, WrongLastSequence
 from causeway.edge_inference.aftermath_metrics import AftermathMetrics
 from causeway.edge_inference.answer_index import DocumentName, Followed, Told
 from causeway.edge_inference.answers_following import BATCH_MAX, AnswersFollowing
-from causeway.edge_inference.doubts import Doubt, Standing, Standings, doubt_of
+from causeway.edge_inference.doubts import Changed, Doubt, Standing, Standings, doubt_of
 from causeway.proto import Message, streams, subjects
 from causeway.proto.feedback import AnswerInvalidated
 from causeway.proto.knowledge import DocumentRevised, DocumentShadowed
@@ -34,18 +35,11 @@ STANDING_CHUNKS_MAX = 200_000
 TOLD_MAX = 100_000
 RACES_MAX = 20
 RACE_WAIT_S = 5.0
+DOCUMENTS_PER_TURN = 20
 # Answers of other replicas may be on their way that were given a little before this one started.
 BEGIN_BEFORE = 1_000
 _log = logging.getLogger(__name__)
 CHANGED = (subjects.KNOWLEDGE_DOCUMENT, subjects.KNOWLEDGE_SHADOW)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Changed:
-    """A document that changed in the log, as it stands now."""
-
-    document: DocumentName
-    standing: Standing
 
 
 OnChanged = Callable[[Changed], Awaitable[None]]
@@ -129,6 +123,29 @@ class Invalidating:
         standings = ((chunks, self.standings.of(document)) for document, chunks in answer.documents().items())
         return any(doubt_of(chunks, standing) for chunks, standing in standings if standing is not None)
 
+    async def cited_elsewhere(self, carried: Container[DocumentName]) -> dict[DocumentName, set[bytes]]:
+        """Chunks of documents of other places that are not `carried`, as far as no asker was told of a change yet."""
+        cited: dict[DocumentName, set[bytes]] = {}
+        for number, document in enumerate(list(self._answers.index.documents())):
+            if number % DOCUMENTS_PER_TURN == 0:
+                # Asks get their turn.
+                await asyncio.sleep(0)
+            if not document.origin or document in carried:
+                continue
+            for answer in self._answers.index.citing(document):
+                if not self._told.has(answer.answer_id, document):
+                    cited.setdefault(document, set()).update(answer.chunks_of(document))
+        return cited
+
+    async def hear(self, changed: Changed) -> None:
+        """The hub said this of a document that this site's log does not carry: once in effect, as above. It is not kept
+        for answers that come to be known later, which are asked about themselves.
+
+        Raises:
+            BusError: some were not told; the same may be heard again.
+        """
+        await self._tell(changed)
+
     async def _reset(self, position: Position) -> None:
         _log.warning("KNOWLEDGE is not the log that was followed: judging answers by it from its start")
         self._position = position
@@ -151,12 +168,15 @@ class Invalidating:
         for each in deliveries:
             origin = each.subject.split(".", 2)[1]
             document, standing = self._stands("" if origin == self._site else origin, each.message, each.stream_seq)
-            for tell in self._on_changed:
-                await tell(Changed(document=document, standing=standing))
-            for answer in self._answers.index.citing(document):
-                await self._judge(answer, document, standing)
+            await self._tell(Changed(document=document, standing=standing))
         created = self.follower.position.stream_created
         self._position = Position(seq=deliveries[-1].stream_seq, stream_created=created)
+
+    async def _tell(self, changed: Changed) -> None:
+        for tell in self._on_changed:
+            await tell(changed)
+        for answer in self._answers.index.citing(changed.document):
+            await self._judge(answer, changed.document, changed.for_answer(answer.hub_seq))
 
     def _stands(self, origin: str, message: Message, seq: int) -> tuple[DocumentName, Standing]:
         if isinstance(message, DocumentShadowed):

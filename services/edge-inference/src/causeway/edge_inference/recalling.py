@@ -1,13 +1,14 @@
 """The endpoints of history: what a replica holds of the past. On a thread of their own, which no ask waits for."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import msgspec
 
 from causeway.bus import Caller, Endpoint
+from causeway.edge_inference.answer_index import DocumentName
 from causeway.edge_inference.history_reader import HistoryReader, Recalled
 from causeway.edge_inference.problems import WrongSubjectError
 from causeway.edge_inference.vault import Vault
@@ -58,6 +59,10 @@ class Recalling:
         _check_subject(asked.kb, caller.subject)
         recalled = await self._on_thread(lambda: self._opened().revision(asked))
         return self._parts(recalled)
+
+    async def carried(self, documents: Collection[DocumentName]) -> set[DocumentName]:
+        """Those of the documents that this site's log carries, or has carried."""
+        return await self._on_thread(lambda: self._opened().carried(documents))
 
     async def close(self) -> None:
         """Let go of the vault."""

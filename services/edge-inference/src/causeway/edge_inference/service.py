@@ -141,6 +141,8 @@ class Service:
         finder = Finder(self._encoder, self._settings.ask_threads)
         await _on(self._asks, finder.warm)
         answering = Answering(self._settings.site, self._vault, self._indexes, finder)
+        self._recalling = Recalling(self._settings.site, self._vault)
+        self._stack.push_async_callback(self._recalling.close)
         count = self.metrics.reworded
         self.around = SiteSurroundings(
             self._settings,
@@ -150,10 +152,9 @@ class Service:
             model_id=self._encoder.model_id,
             dims=self._encoder.dims,
             asks_running=lambda: self.asking.running,
+            carried=self._recalling.carried,
         )
         self.asking = Asking(answering, self._asks, self.metrics, self.around.scheduling)
-        self._recalling = Recalling(self._settings.site, self._vault)
-        self._stack.push_async_callback(self._recalling.close)
         self._follow()
         self._stack.enter_context(Exposition(self.registry, self.not_ready, self._settings.metrics_port))
         await self._stack.enter_async_context(self.bus)

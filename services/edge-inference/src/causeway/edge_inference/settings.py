@@ -67,6 +67,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     afterwards_timeout_s: Seconds = 60.0
     cache_entries_max: Positive = 5_000
     cache_age_s: Positive = 7 * 86_400
+    foreign_check_every_s: Annotated[float, msgspec.Meta(gt=0)] = 30.0
     answers_queue_max: Positive = 1_000
     answers_followed_max: Positive = 5_000
     watts: Annotated[float, msgspec.Meta(ge=0)] | None = None

@@ -32,6 +32,7 @@ from causeway.edge_inference.cloud_client import LinkCloud
 from causeway.edge_inference.confidence import CalibratedConfidence, ConfidenceMetrics
 from causeway.edge_inference.drift_watching import DriftMetrics, DriftWatch, publish_on
 from causeway.edge_inference.feedback_following import FeedbackFollowing
+from causeway.edge_inference.foreign_watching import Carried, ForeignWatching
 from causeway.edge_inference.given import Given
 from causeway.edge_inference.invalidating import Invalidating
 from causeway.edge_inference.rewording import LocalModel
@@ -76,6 +77,7 @@ class SiteSurroundings:
         model_id: str,
         dims: int,
         asks_running: Callable[[], int],
+        carried: Carried,
     ) -> None:
         self._settings = settings
         self._bus = bus
@@ -83,6 +85,7 @@ class SiteSurroundings:
         self._metrics = SchedulingMetrics(registry)
         self._aftermath = AftermathMetrics(registry)
         self._asks_running = asks_running
+        self._carried = carried
         self.link = _link(settings, registry)
         self.cloud = LinkCloud(self.link, settings.site) if self.link is not None else None
         self.breaker = self._breaker()
@@ -102,6 +105,7 @@ class SiteSurroundings:
             bus, settings.site, self._aftermath, tariff_of(settings), queue_max=settings.answers_queue_max
         )
         self._followers()
+        self.foreign = self._foreign(self.link) if self.link is not None else None
         self.audits = self._audits()
         self.afterwards = Afterwards(
             self.ledger,
@@ -119,6 +123,8 @@ class SiteSurroundings:
             connecting = asyncio.create_task(self._connect(self.link), name="link")
             self._stack.push_async_callback(_stop, self.link, connecting)
             self._stack.push_async_callback(self.cloud.close)
+        if self.foreign is not None:
+            await self._stack.enter_async_context(self.foreign)
         await self._stack.enter_async_context(self.ledger)
         if isinstance(self.audits, Auditing):
             await self._stack.enter_async_context(self.audits)
@@ -171,7 +177,7 @@ class SiteSurroundings:
     def _followers(self) -> None:
         site, index = self._settings.site, AnswerIndex(self._settings.answers_followed_max)
         answers = AnswersFollowing(self._bus, site, index, self._aftermath)
-        Invalidating(self._bus, site, answers, self._aftermath, on_changed=[self.cache.on_changed])
+        self.invalidating = Invalidating(self._bus, site, answers, self._aftermath, on_changed=[self.cache.on_changed])
         FeedbackFollowing(
             self._bus,
             site,
@@ -180,6 +186,17 @@ class SiteSurroundings:
             cache=self.cache,
             observers=[self.watch.observe],
             ready=self.cache.follower.caught_up.wait,
+        )
+
+    def _foreign(self, link: Bus) -> ForeignWatching:
+        return ForeignWatching(
+            link,
+            self._settings.site,
+            self.invalidating,
+            self.cache,
+            self._carried,
+            self._aftermath,
+            every_s=self._settings.foreign_check_every_s,
         )
 
     def _audits(self) -> Audits:
