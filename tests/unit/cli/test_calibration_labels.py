@@ -11,7 +11,16 @@ from causeway.calibration.fitting import calibrate
 from causeway.calibration.judging import FEATURES
 from causeway.cli.errors import BadDataError, UserError
 from causeway.cli.evaluation.calibration_run import scores_of
-from causeway.cli.evaluation.calibration_scores import FOLDS, by_promise, calibration_scores, draws_of, judge_folds
+from causeway.cli.evaluation.calibration_scores import (
+    FOLDS,
+    PARTITIONS,
+    by_language,
+    by_promise,
+    calibration_scores,
+    draws_of,
+    judge_folds,
+    judge_partitions,
+)
 from causeway.cli.evaluation.feedback_labels import feedback_labels
 from causeway.cli.evaluation.labelling import label_of, withheld
 from causeway.cli.evaluation.sets import Passage, Question
@@ -138,15 +147,26 @@ def test_no_passage_is_judged_by_a_calibration_that_saw_it(monkeypatch: pytest.M
 
     monkeypatch.setattr(module, "calibrate", spied)
     labels = labelled(400, lift=1.0)
-    judged = judge_folds(labels, promise=0.85, delta=0.1, seed=3)
+    judged = judge_folds(labels, promise=0.85, delta=0.1, seed="3")
     every = {one.cluster for one in labels}
     assert len(seen) == FOLDS
     assert sum(len(every - fitted) for fitted in seen) == len(every)
     assert sorted(one.label.key for one in judged) == sorted(one.key for one in labels)
 
 
+def test_each_question_is_judged_once_in_every_partition_and_counted_once() -> None:
+    labels = labelled(400, lift=1.0)
+    judged = judge_partitions(labels, promise=0.85, delta=0.1, seed=3)
+    said: dict[str, set[float]] = {}
+    for one in judged:
+        said.setdefault(one.label.key, set()).add(one.said)
+    assert len(judged) == PARTITIONS * len(labels)
+    assert all(len(said[one.key]) > 1 for one in labels if one.answered)
+    assert sum(of["questions"] for of in by_language(judged, 0.85).values()) == len(labels)
+
+
 def test_the_local_answers_are_those_that_clear_the_threshold_and_higher_promises_keep_fewer() -> None:
-    judged = judge_folds(labelled(1_200, lift=1.5, withheld=0.2), promise=0.85, delta=0.1, seed=3)
+    judged = judge_folds(labelled(1_200, lift=1.5, withheld=0.2), promise=0.85, delta=0.1, seed="3")
     generator = np.random.default_rng(1)
     draws = draws_of(judged, lambda below, size: generator.integers(below, size=size), 40)
     scores = calibration_scores(judged, 0.85, draws)

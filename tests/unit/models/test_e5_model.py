@@ -95,7 +95,7 @@ def leads(encoder: Encoder, language: int) -> NDArray[np.float32]:
     scores = scores @ encoder.encode_passages(dev.passages).T
     right = np.array([[at in question.answers for at in range(len(dev.passages))] for question in dev.questions])
     own, right = scores[:, language::2], right[:, language::2]
-    return np.where(right, own, -1).max(axis=1) - np.where(right, -1, own).max(axis=1)
+    return np.asarray(np.where(right, own, -1).max(axis=1) - np.where(right, -1, own).max(axis=1))
 
 
 def test_a_text_beyond_512_tokens_is_that_text_cut(int8: Encoder) -> None:

@@ -52,9 +52,10 @@ def calibration(
 ) -> None:
     """With a seeded 35% of the passages withheld, every question is asked of the site alone. An answer is right when it
     contains a gold answer; abstentions are not, and have probability 0. Each question is judged by a calibration that
-    saw no question of its passage (ten parts, by passage). ece, brier, auroc: over all questions; ece_answered,
-    auroc_answered: without abstentions. local_share: questions whose probability clears the threshold for the promise;
-    local_precision: how many of these answers are right. intervals: nine in ten, passages drawn anew. uncalibrated:
+    saw no question of its passage (ten parts, by passage; five times, parted anew). ece, brier, auroc: over all
+    questions; ece_answered, auroc_answered: without abstentions. local_share: questions whose probability clears the
+    threshold for the promise; local_precision: how many of these answers are right. intervals: nine in ten, passages
+    drawn anew. uncalibrated:
     what the same questions get before any calibration."""
     loaded = load_set(data, Fields(question=question_field, passage=passage_field, answers=answer_field), limit)
     kb = re.sub(r"[^a-z0-9_-]+", "-", f"eval-{loaded.name}-{passage_field}".lower())[:63]

@@ -9,11 +9,12 @@ from causeway.calibration.fitting import Labelled
 from causeway.cli.errors import UserError
 from causeway.cli.evaluation.calibration_scores import (
     FOLDS,
+    PARTITIONS,
     by_language,
     by_promise,
     calibration_scores,
     draws_of,
-    judge_folds,
+    judge_partitions,
     uncalibrated,
 )
 from causeway.cli.evaluation.labelling import label_with_withheld, withheld
@@ -44,6 +45,7 @@ async def run_calibration(
         "promise": promise,
         "delta": delta,
         "folds": FOLDS,
+        "partitions": PARTITIONS,
     }
     return head | scores_of(labels, seed=seed, promise=promise, delta=delta)
 
@@ -55,7 +57,7 @@ def scores_of(labels: Sequence[Labelled], *, seed: int, promise: float, delta: f
         UserError: they are too few.
     """
     try:
-        judged = judge_folds(labels, promise=promise, delta=delta, seed=seed)
+        judged = judge_partitions(labels, promise=promise, delta=delta, seed=seed)
     except CalibrationError as error:
         raise UserError(str(error), error.mend) from error
     generator = np.random.default_rng(seed)
