@@ -123,6 +123,9 @@ class Scheduling:
         self._reword = reword
         self._first_tokens = Pace(size=32)
         self._endings = Pace()
+        # Each is the most that the link can have taken in one call. Their median: by the slowest, which the hub's
+        # search may be in, the hub would have too little for a first token; by the fastest, answers would be late.
+        self._round_trips = Pace(size=16)
 
     async def parts(self, ask: Ask, answered: Answered, watch: Stopwatch) -> AsyncGenerator[AnswerPart, None]:
         """The instant part, tokens of whoever writes, the final part."""
@@ -191,6 +194,8 @@ class Scheduling:
         self._around.breaker.record(ticket, result, call.answered_s)
         self._metrics.cloud_asks.labels(outcome=call.outcome).inc()
         question.watch.add("cloud", call.ended_s)
+        if call.round_trip_s is not None:
+            self._round_trips.add(now_s, call.round_trip_s)
         if call.first_s is not None:
             self._first_tokens.add(now_s, call.first_s)
             self._metrics.first_token.observe(call.first_s)
@@ -219,6 +224,8 @@ class Scheduling:
         cloud, now_s = self._around.cloud, self._clock_s()
         connected = cloud is not None and cloud.connected
         self._metrics.link_connected.set(connected)
+        link_ms = self._round_trips.quantile_ms(0.5, now_s)
+        self._metrics.link_round_trip.set(link_ms / 1000)
         return Inputs(
             cached=look.answer is not None,
             cache_wanted=ask.cache,
@@ -237,6 +244,7 @@ class Scheduling:
             cloud_first_token_ms=self._first_tokens.quantile_ms(0.5, now_s),
             cloud_ms_min=self._rule.cloud_ms_min,
             hedge_ms=self._rule.first_token_ms,
+            link_ms=link_ms,
         )
 
     def _decided(self, question: _Question) -> Decision:
@@ -249,8 +257,8 @@ class Scheduling:
             kb=ask.kb,
             question=ask.question,
             language=question.local.language,
-            deadline_ms=max(1, int(decision.total_ms)),
-            first_token_ms=max(1, int(decision.first_token_ms)),
+            deadline_ms=max(1, int(decision.hub_total_ms)),
+            first_token_ms=max(1, int(decision.hub_first_token_ms)),
             passages_max=ask.passages_max,
             tokens_max=self._rule.tokens_max,
             tenant=ask.tenant,

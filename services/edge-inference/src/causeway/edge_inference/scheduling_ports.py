@@ -130,7 +130,7 @@ class CloudClient(Protocol):
 
     def ask(self, request: CloudAsk) -> AsyncGenerator[CloudPart, None]:
         """Parts as they come, checked: `accepted` at most once and first, then tokens, then one `final` with an answer.
-        Closed early, it tells the hub to stop.
+        Closed early, it tells the hub to stop. The request's bounds are the hub's: who waits has a bound of its own.
 
         Raises:
             CloudRefused: not taken. CloudFailed: nothing (more) that can be used.
