@@ -21,7 +21,7 @@ import numpy as np
 from causeway.bus import Bus, BusError, Delivery, Position
 from causeway.edge_inference.answer_cache_metrics import AnswerCacheMetrics
 from causeway.edge_inference.answer_index import DocumentName
-from causeway.edge_inference.cache_rules import cache_key, may_be_given, outdated, unfit
+from causeway.edge_inference.cache_rules import RELATIVE_TIME, cache_key, may_be_given, outdated, relative_time, unfit
 from causeway.edge_inference.cached_answers import CachedAnswers, Entry
 from causeway.edge_inference.doubts import Changed, Standing, Standings, doubt_of
 from causeway.edge_inference.invalidating import CHANGED
@@ -112,6 +112,9 @@ class AnswerCache:
         """The answer of the same question, or of the nearest that its limits and every guard let pass."""
         answers = self._kbs.get(ask.kb)
         if answers is None or not ask.cache or not self.checked:
+            return CacheLook()
+        if relative_time(ask.question):
+            self._metrics.unlooked.labels(kb=ask.kb, reason=RELATIVE_TIME).inc()
             return CacheLook()
         now_ms = self._clock_ms()
         exact = answers.get(self.key_of(ask))
@@ -305,7 +308,7 @@ class AnswerCache:
             standing = self._changes.get(DocumentName(ask.kb, self._origin(chunk.origin), chunk.document_id))
             if standing is not None and doubt_of([chunk], standing) is not None:
                 return "changed_meanwhile"
-        return unfit(answer, cited)
+        return unfit(ask.question, answer, cited)
 
     def _remember(self, document: DocumentName, standing: Standing) -> None:
         """For answers that were under way while their documents changed."""
