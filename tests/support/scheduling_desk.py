@@ -49,11 +49,13 @@ class ScriptedCache:
 
     looks: list[CacheLook] = field(default_factory=lambda: [CacheLook()])
     looked: int = 0
+    again: list[bool] = field(default_factory=list)
     kept: list[Answer] = field(default_factory=list)
 
-    def look(self, ask: Ask, language: str, vector: Vector) -> CacheLook:
+    def look(self, ask: Ask, language: str, vector: Vector, *, again: bool = False) -> CacheLook:
         """See AnswerCache."""
         self.looked += 1
+        self.again.append(again)
         return self.looks[min(self.looked, len(self.looks)) - 1]
 
     async def keep(self, ask: Ask, language: str, vector: Vector, answer: Answer, cited: Sequence[CitedChunk]) -> None:

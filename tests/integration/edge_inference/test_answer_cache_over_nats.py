@@ -331,3 +331,32 @@ async def test_what_an_earlier_release_kept_of_a_question_of_today_is_not_given(
             await one.keep(cloud(), cited("leave.md", OLD, 1), question="Who is on shift today?")
         await until(lambda: one.cache.held(KB) == 1)
         assert one.look("Who is on shift today?").answer is None
+
+
+async def test_an_ask_that_looks_twice_is_one_miss(nats_server: NatsServer, bus: Bus) -> None:
+    far = unit_vector("something else")
+    async with place(nats_server) as one:
+        await one.keep(cloud(), cited("leave.md", OLD, 1))
+        await until(lambda: one.cache.held(KB) == 1)
+        ask = ask_of(question="Which door is red?")
+        for again in (False, True):
+            one.cache.look(ask, "en", far, again=again)
+        assert one.count("misses_total", kb=KB) == 1.0
+        refused = ask_of(question="How many days of leave does no employee have?")
+        for again in (False, True):
+            assert one.cache.look(refused, "en", vector_of(), again=again).refused_by == "negation"
+        assert one.count("refused_total", kb=KB, guard="negation") == 1.0
+        assert one.count("misses_total", kb=KB) == 1.0
+        for again in (False, True):
+            assert one.cache.look(ask_of(), "en", vector_of(), again=again).answer is not None
+        assert one.count("hits_total", kb=KB, by="words") == 2.0, "an answer that is given is counted whenever"
+
+
+async def test_an_ask_whose_entry_is_withheld_is_counted_once_and_is_no_miss(nats_server: NatsServer, bus: Bus) -> None:
+    async with place(nats_server) as one:
+        await one.keep(cloud(), cited("leave.md", OLD, 1, "plant-1"))
+        await until(lambda: one.cache.held(KB) == 1)
+        one.cache.withheld = lambda document, chunks: True
+        for again in (False, True):
+            assert one.cache.look(ask_of(), "en", vector_of(), again=again).answer is None
+        assert (one.count("withheld_total", kb=KB), one.count("misses_total", kb=KB)) == (1.0, 0.0)

@@ -560,3 +560,8 @@ def test_a_link_that_was_slow_long_ago_is_not_known() -> None:
 
     run_virtually(run)
     assert [asked.deadline_ms for asked in hub.asked] == [1_950, 1_950]
+
+
+def test_the_second_look_into_the_cache_says_that_it_is_one() -> None:
+    _, _, site = given(refused(Refusal.BUSY))
+    assert site.cache.again == [False, True]

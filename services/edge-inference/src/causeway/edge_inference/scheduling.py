@@ -202,7 +202,7 @@ class Scheduling:
             question.watch.add("cloud_first_token", call.first_s)
         if call.outcome is not Cloud.ANSWERED:
             # The same question may have been answered for somebody else meanwhile.
-            question.look = self._look(question.ask, question.answered)
+            question.look = self._look(question.ask, question.answered, again=True)
         cached = question.look.answer is not None
         question.inputs = replace(question.inputs, cloud=call.outcome, cached=cached)
         if call.detail:
@@ -217,8 +217,10 @@ class Scheduling:
         inputs = self._inputs(ask, answered, judgement, look, watch)
         return _Question(ask=ask, answered=answered, local=local, watch=watch, look=look, inputs=inputs)
 
-    def _look(self, ask: Ask, answered: Answered) -> CacheLook:
-        return self._around.cache.look(ask, answered.answer.language, answered.vector) if ask.cache else CacheLook()
+    def _look(self, ask: Ask, answered: Answered, *, again: bool = False) -> CacheLook:
+        if not ask.cache:
+            return CacheLook()
+        return self._around.cache.look(ask, answered.answer.language, answered.vector, again=again)
 
     def _inputs(self, ask: Ask, answered: Answered, judgement: Judgement, look: CacheLook, watch: Stopwatch) -> Inputs:
         cloud, now_s = self._around.cloud, self._clock_s()

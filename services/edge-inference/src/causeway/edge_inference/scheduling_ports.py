@@ -57,8 +57,9 @@ class CacheLook:
 class AnswerCache(Protocol):
     """Earlier answers by the meaning of their question, for the same kb, language, tenant and residency."""
 
-    def look(self, ask: Ask, language: str, vector: Vector) -> CacheLook:
-        """In memory, in microseconds to milliseconds, on the event loop. `vector` is the question's, of length 1."""
+    def look(self, ask: Ask, language: str, vector: Vector, *, again: bool = False) -> CacheLook:
+        """In memory, in microseconds to milliseconds, on the event loop. `vector` is the question's, of length 1.
+        `again`: this ask has looked before, and only a hit is news."""
         ...
 
     async def keep(self, ask: Ask, language: str, vector: Vector, answer: Answer, cited: Sequence[CitedChunk]) -> None:
