@@ -9,6 +9,8 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from causeway.breaker import Result
 from causeway.edge_inference.afterwards import Afterwards
 from causeway.edge_inference.answer_ids import AnswerIds
@@ -25,12 +27,13 @@ from causeway.edge_inference.composing import (
 )
 from causeway.edge_inference.pace import Pace
 from causeway.edge_inference.rewording import Rewording
-from causeway.edge_inference.routing import Cloud, Decision, Inputs, decide, may_leave, refused_permit
+from causeway.edge_inference.routing import Cloud, Decision, Inputs, decide, may_leave, refused_permit, strictest
 from causeway.edge_inference.scheduling_metrics import SchedulingMetrics
 from causeway.edge_inference.scheduling_ports import AnswerCache, Budget, CacheLook, CloudClient, Confidence, Judgement
 from causeway.edge_inference.stopwatch import Stopwatch
 from causeway.proto.answers import Answer, AnswerPart, Ask, PartKind, Route
 from causeway.proto.cloud import CloudAsk
+from causeway.proto.documents import Residency
 
 _log = logging.getLogger(__name__)
 _FAILURES = frozenset({Cloud.SLOW, Cloud.STALLED, Cloud.BROKEN, Cloud.GARBAGE, Cloud.UNREACHABLE})
@@ -44,7 +47,8 @@ Reword = Callable[[Ask, Answered, Answer, Stopwatch], Rewording | None]
 
 @dataclass(frozen=True, kw_only=True)
 class SchedulingRule:
-    """Bounds of an ask of the cloud, ms and tokens, and which refusals the breaker counts as failures."""
+    """Bounds of an ask of the cloud, ms and tokens, and which refusals the breaker counts as failures.
+    `question_residency` is the least strict label that a question has here, whatever its asker says."""
 
     first_token_ms: float = 500.0
     token_gap_ms: float = 2_000.0
@@ -52,6 +56,7 @@ class SchedulingRule:
     cloud_ms_min: float = 50.0
     tokens_max: int = 256
     generator_timeout_s: float = 15.0
+    question_residency: Residency = Residency.PUBLIC
     refusals_that_count: frozenset[Cloud] = frozenset(
         {Cloud.REFUSED_BUSY, Cloud.REFUSED_ENGINE, Cloud.REFUSED_DEADLINE}
     )
@@ -129,6 +134,8 @@ class Scheduling:
 
     async def parts(self, ask: Ask, answered: Answered, watch: Stopwatch) -> AsyncGenerator[AnswerPart, None]:
         """The instant part, tokens of whoever writes, the final part."""
+        # Before anything reads the ask: its label bears on the cloud, the cache and what follows.
+        ask = msgspec.structs.replace(ask, residency=strictest(ask.residency, self._rule.question_residency))
         question = self._question(ask, answered, watch)
         instant = question.local
         yield AnswerPart(kind=PartKind.INSTANT, index=0, text=instant.text, answer=instant)
