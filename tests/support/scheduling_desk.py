@@ -1,5 +1,6 @@
 """A scheduler with everything around it made up, in the time of a jumping loop: what it gives, and what follows."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from causeway.proto.answers import Answer, AnswerPart, Ask, Author, Route
 from causeway.proto.documents import Residency
 from causeway.proto.feedback import CitedChunk
 from tests.support.turn_log import MemoryLog
-from tests.support.virtual_time import JumpingLoop, elapse
+from tests.support.virtual_time import elapse
 
 SITE = "branch-1"
 LOCAL_TEXT = "The handbook speaks of leave."
@@ -48,11 +49,13 @@ class ScriptedCache:
 
     looks: list[CacheLook] = field(default_factory=lambda: [CacheLook()])
     looked: int = 0
+    again: list[bool] = field(default_factory=list)
     kept: list[Answer] = field(default_factory=list)
 
-    def look(self, ask: Ask, language: str, vector: Vector) -> CacheLook:
+    def look(self, ask: Ask, language: str, vector: Vector, *, again: bool = False) -> CacheLook:
         """See AnswerCache."""
         self.looked += 1
+        self.again.append(again)
         return self.looks[min(self.looked, len(self.looks)) - 1]
 
     async def keep(self, ask: Ask, language: str, vector: Vector, answer: Answer, cited: Sequence[CitedChunk]) -> None:
@@ -163,7 +166,7 @@ class Desk:
 
     def __init__(
         self,
-        loop: JumpingLoop,
+        loop: asyncio.AbstractEventLoop,
         cloud: CloudClient | None,
         *,
         sure: Sure | None = None,

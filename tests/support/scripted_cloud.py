@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 
 from causeway.edge_inference.scheduling_ports import CloudFailed, CloudRefused
 from causeway.proto.answers import Citation
-from causeway.proto.cloud import CloudAnswer, CloudAsk, CloudPart, CloudPartKind
+from causeway.proto.cloud import CloudAnswer, CloudAsk, CloudPart, CloudPartKind, Refusal
 
 Step = tuple[float, CloudPart | Exception]
 """Seconds after the step before, and what comes then."""
+HUB_MARGIN_S = 0.03
+"""What a hub keeps of the time that it has, for the reply."""
 TEXT = "Every employee has twelve days of annual leave [1]."
 QUOTE = "Every employee has twelve days of annual leave, and two more after ten years."
 
@@ -106,6 +108,30 @@ class ScriptedCloud:
         finally:
             self.running -= 1
             self.closed_early += not done
+
+
+@dataclass
+class FarHub:
+    """A hub at the end of a link: it counts from when it has the ask, refuses at once what its first token is too slow
+    for, and otherwise writes until the time that it was given is nearly over, as a slow engine does."""
+
+    one_way_s: float = 0.1
+    first_s: float = 0.05
+    connected: bool = True
+    asked: list[CloudAsk] = field(default_factory=list)
+
+    async def ask(self, request: CloudAsk) -> AsyncGenerator[CloudPart, None]:
+        """See CloudClient. Whatever the hub does is seen here a round trip after the ask has left and the hub's own
+        time for it."""
+        self.asked.append(request)
+        await asyncio.sleep(2 * self.one_way_s)
+        if request.first_token_ms < 1000 * self.first_s:
+            raise CloudRefused(Refusal.DEADLINE)
+        yield accepted()
+        await asyncio.sleep(self.first_s)
+        yield token(1, "Every employee ")
+        await asyncio.sleep(request.deadline_ms / 1000 - HUB_MARGIN_S - self.first_s)
+        yield final(index=2, finish_reason="abort", latency_ms={"total": request.deadline_ms - 1000 * HUB_MARGIN_S})
 
 
 def refused(code: str) -> list[Step]:

@@ -1,6 +1,7 @@
 """Stands where cloud-inference stands, on the same server: answers as a test says, and hears who waits no more."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,12 +11,13 @@ from causeway.proto import Message, subjects
 from causeway.proto.answers import Problem
 from causeway.proto.cloud import CloudAsk, CloudCancel, CloudPart, CloudPartKind
 from tests.support.nats_server import NatsServer
-from tests.support.scripted_cloud import accepted, final, token
+from tests.support.scripted_cloud import HUB_MARGIN_S, accepted, final, token
 
 
 @dataclass
 class StubHub:
-    """`first_s` before the first token; then `then` decides: `answers`, `dies`, `hangs`, `garbage`, `refuses`."""
+    """`first_s` before the first token; then `then` decides: `answers`, `dies`, `hangs`, `garbage`, `refuses`, or
+    `writes_on` until the time that it was given is over but for the hub's margin."""
 
     first_s: float = 0.05
     then: str = "answers"
@@ -26,9 +28,9 @@ class StubHub:
     def ask(self, caller: Caller, request: CloudAsk) -> AsyncGenerator[Message, None]:
         """The parts of one reply."""
         self.asked.append(request)
-        return self._parts(request)
+        return self._parts(request, caller.received_monotonic_s)
 
-    async def _parts(self, request: CloudAsk) -> AsyncGenerator[Message, None]:
+    async def _parts(self, request: CloudAsk, received_s: float) -> AsyncGenerator[Message, None]:
         if self.then == "refuses":
             raise ProblemReply(Problem(code=self.code, message="not now"))
         yield accepted()
@@ -42,6 +44,11 @@ class StubHub:
             # Of another type than the protocol says.
             yield CloudCancel(ask_id="?")
         yield token(2, "has twelve days")
+        if self.then == "writes_on":
+            left_s = received_s + request.deadline_ms / 1000 - HUB_MARGIN_S - time.monotonic()
+            await asyncio.sleep(max(0.0, left_s))
+            yield final(index=3, finish_reason="abort")
+            return
         yield final(index=3)
 
     async def cancel(self, caller: Caller, cancel: CloudCancel) -> None:

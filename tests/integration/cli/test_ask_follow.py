@@ -12,7 +12,7 @@ import pytest
 from causeway.bus import Bus, Caller, Endpoint
 from causeway.proto import streams, subjects
 from causeway.proto.answers import Answer, Ask
-from causeway.proto.documents import DocumentStatus, State
+from causeway.proto.documents import DocumentStatus, Residency, State
 from causeway.proto.feedback import AnswerInvalidated, Change, Feedback, Verdict
 from tests.support.answers_given import answer_of, given, keep
 from tests.support.knowledge_builders import KB
@@ -144,6 +144,19 @@ async def test_it_is_told_in_the_language_of_the_question(bus: Bus, nats_server:
         await invalidate(bus, "a1", Change.DELETED)
         assert await command.end() == 0
     assert "此回答现在可能不再正确：leave.md 已删除（修订 2）" in command.stdout
+
+
+async def test_the_label_and_the_tenant_of_a_question_go_with_it(bus: Bus, nats_server: NatsServer) -> None:
+    asked: list[Ask] = []
+
+    def answer(ask: Ask) -> Answer:
+        asked.append(ask)
+        return answer_of("a1")
+
+    arguments = ("ask", "Why?", "--kb", KB, "--no-stream", "--residency", "internal", "--tenant", "north")
+    async with answering(bus, nats_server, answer), causeway(nats_server, *arguments) as command:
+        assert await command.end() == 0, command.stderr
+    assert [(ask.residency, ask.tenant) for ask in asked] == [(Residency.INTERNAL, "north")]
 
 
 async def test_what_changes_between_the_answer_and_the_watch_is_not_missed(bus: Bus, nats_server: NatsServer) -> None:

@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry
 
 from causeway.bus import Bus
+from causeway.edge_inference import cache_rules
 from causeway.edge_inference.aftermath_metrics import AftermathMetrics
 from causeway.edge_inference.answer_cache import AnswerCache
 from causeway.edge_inference.answer_cache_metrics import AnswerCacheMetrics
@@ -303,3 +305,58 @@ async def test_a_word_of_the_hub_takes_out_what_it_was_asked_about_and_is_not_ke
         one.cache.withheld = lambda document, chunks: document.origin == "plant-1" and bool(chunks)
         assert one.look().answer is None
         assert one.count("withheld_total", kb=KB) >= 1
+
+
+@pytest.mark.parametrize(("question", "language"), [("Who is on shift today?", "en"), ("今天谁值班？", "zh")])
+async def test_what_is_asked_of_today_is_neither_kept_nor_looked_for(
+    nats_server: NatsServer, bus: Bus, question: str, language: str
+) -> None:
+    async with place(nats_server) as one:
+        answer = cloud()
+        await one.keep(answer, cited("leave.md", OLD, 1), question=question)
+        assert one.count("unkept_total", reason="relative_time") == 1.0
+        await one.keep(answer, cited("leave.md", OLD, 1))
+        await until(lambda: one.cache.held(KB) == 1)
+        assert one.look(question, language) == CacheLook()
+        assert one.count("unlooked_total", kb=KB, reason="relative_time") == 1.0
+        assert one.count("misses_total", kb=KB) == 0.0
+
+
+async def test_what_an_earlier_release_kept_of_a_question_of_today_is_not_given(
+    nats_server: NatsServer, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with place(nats_server) as one:
+        with monkeypatch.context() as earlier:
+            earlier.setattr(cache_rules, "relative_time", lambda question: False)
+            await one.keep(cloud(), cited("leave.md", OLD, 1), question="Who is on shift today?")
+        await until(lambda: one.cache.held(KB) == 1)
+        assert one.look("Who is on shift today?").answer is None
+
+
+async def test_an_ask_that_looks_twice_is_one_miss(nats_server: NatsServer, bus: Bus) -> None:
+    far = unit_vector("something else")
+    async with place(nats_server) as one:
+        await one.keep(cloud(), cited("leave.md", OLD, 1))
+        await until(lambda: one.cache.held(KB) == 1)
+        ask = ask_of(question="Which door is red?")
+        for again in (False, True):
+            one.cache.look(ask, "en", far, again=again)
+        assert one.count("misses_total", kb=KB) == 1.0
+        refused = ask_of(question="How many days of leave does no employee have?")
+        for again in (False, True):
+            assert one.cache.look(refused, "en", vector_of(), again=again).refused_by == "negation"
+        assert one.count("refused_total", kb=KB, guard="negation") == 1.0
+        assert one.count("misses_total", kb=KB) == 1.0
+        for again in (False, True):
+            assert one.cache.look(ask_of(), "en", vector_of(), again=again).answer is not None
+        assert one.count("hits_total", kb=KB, by="words") == 2.0, "an answer that is given is counted whenever"
+
+
+async def test_an_ask_whose_entry_is_withheld_is_counted_once_and_is_no_miss(nats_server: NatsServer, bus: Bus) -> None:
+    async with place(nats_server) as one:
+        await one.keep(cloud(), cited("leave.md", OLD, 1, "plant-1"))
+        await until(lambda: one.cache.held(KB) == 1)
+        one.cache.withheld = lambda document, chunks: True
+        for again in (False, True):
+            assert one.cache.look(ask_of(), "en", vector_of(), again=again).answer is None
+        assert (one.count("withheld_total", kb=KB), one.count("misses_total", kb=KB)) == (1.0, 0.0)

@@ -1,5 +1,6 @@
 """The cloud's client over a real leaf node, as the user of the link's account: answered, silent, and told to stop."""
 
+import asyncio
 import time
 from contextlib import aclosing
 from pathlib import Path
@@ -12,10 +13,13 @@ from causeway.edge_inference.routing import Cloud, Decision, Reason
 from causeway.edge_inference.scheduling_ports import CloudFailed, CloudRefused
 from causeway.proto.answers import Route
 from causeway.proto.cloud import CloudAsk, CloudPartKind
+from tests.support.line import Conditions
 from tests.support.linked_servers import linked
+from tests.support.scheduling_desk import Desk
 from tests.support.scripted_cloud import TEXT
 from tests.support.stub_hub import StubHub, serve
-from tests.support.waiting import until
+from tests.support.waiting import until, until_async
+from tests.support.wide_link import wide_link
 
 SITE = "a"
 
@@ -78,3 +82,32 @@ async def test_a_refusal_is_told_from_an_engine_that_dies(tmp_path: Path) -> Non
         assert died.value.code == CloudFailed.BROKEN
         await client.close()
         assert hub.cancelled == [], "a hub that ended it itself knows"
+
+
+async def test_an_answer_that_the_deadline_ends_is_in_time_over_a_long_link_once_it_is_known(tmp_path: Path) -> None:
+    """100 ms each way, and an engine that would write on beyond the deadline."""
+    with wide_link(Conditions(delay_s=0.1)) as wide:
+        async with (
+            linked(tmp_path, sites=(SITE,), where=wide.where(SITE)) as fleet,
+            fleet.bus("hub") as at_hub,
+            fleet.bus(SITE, "link") as link,
+        ):
+            await serve(at_hub, SITE, StubHub(then="writes_on"))
+            client = LinkCloud(link, SITE)
+            # Only then does the site's server know that somebody serves it.
+            await until_async(lambda: answered(client))
+            desk = Desk(asyncio.get_running_loop(), client)
+            first, *later = [await desk.ask(deadline_ms=2_000) for _ in range(4)]
+            assert first.told == (Route.FALLBACK, "cloud_late")
+            # On a busy machine one may be late all the same: of 200 ms nothing but the hub's 30 is kept for jitter.
+            assert (Route.CLOUD, "unsure") in [reply.told for reply in later]
+            assert 0.2 <= desk.value("link_round_trip_seconds") < 0.5
+            await desk.settled()
+            await client.close()
+
+
+async def answered(client: LinkCloud) -> bool:
+    try:
+        return bool([part async for part in client.ask(request(deadline_ms=1_000))])
+    except CloudFailed:
+        return False

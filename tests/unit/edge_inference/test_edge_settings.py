@@ -9,7 +9,9 @@ from causeway.edge_inference.errors import KeyMissingError
 from causeway.edge_inference.keys import parse_key, read_key_file
 from causeway.edge_inference.main import main
 from causeway.edge_inference.settings import Settings, from_environment
+from causeway.edge_inference.surroundings import scheduling_rule
 from causeway.edge_inference.vault_folder import locked
+from causeway.proto.documents import Residency
 from causeway.runtime import BadSettingError
 from tests.support.knowledge_builders import KEK, document, open_vault
 
@@ -28,12 +30,19 @@ def test_defaults_are_those_of_an_edge_site() -> None:
         ("EDGE_INFERENCE_VAULT_DIRECTORY", "x"),
         ("EDGE_INFERENCE_INDEX", "faiss"),
         ("EDGE_INFERENCE_ASK_THREADS", "0"),
+        ("EDGE_INFERENCE_QUESTION_RESIDENCY", "secret"),
         ("EDGE_INFERENCE_SWEEP_INTERVAL_S", "often"),
     ],
 )
 def test_an_unknown_setting_or_value_is_refused_by_name(variable: str, value: str) -> None:
     with pytest.raises(BadSettingError, match="EDGE_INFERENCE_"):
         from_environment(ENVIRONMENT | {variable: value})
+
+
+def test_the_label_of_a_sites_questions_reaches_the_scheduler() -> None:
+    assert scheduling_rule(from_environment(ENVIRONMENT)).question_residency is Residency.PUBLIC
+    strict = from_environment(ENVIRONMENT | {"EDGE_INFERENCE_QUESTION_RESIDENCY": "internal"})
+    assert scheduling_rule(strict).question_residency is Residency.INTERNAL
 
 
 def test_the_key_is_not_shown(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causeway.edge_inference.routing import Cloud, Decision, Inputs, Reason, decide, may_leave, strictest
+from causeway.edge_inference.routing import Cloud, Inputs, Reason, decide, may_leave, strictest
 from causeway.edge_inference.routing_table import document
 from causeway.edge_inference.routing_texts import reason_text
 from causeway.proto.answers import Route
@@ -37,6 +37,7 @@ any_inputs = st.builds(
     cloud_first_token_ms=st.floats(0, 5_000),
     cloud_ms_min=st.floats(1, 500),
     hedge_ms=st.floats(1, 5_000),
+    link_ms=st.floats(0, 1_000),
     cloud=st.sampled_from(Cloud),
 )
 
@@ -58,6 +59,9 @@ any_inputs = st.builds(
         ({"left_ms": 99.0}, Route.EDGE, Reason.NO_TIME),
         ({"left_ms": 400.0, "cloud_first_token_ms": 380.0}, Route.EDGE, Reason.NO_TIME),
         ({"left_ms": 400.0, "local_p99_ms": 390.0}, Route.EDGE, Reason.NO_TIME),
+        ({"left_ms": 400.0, "link_ms": 301.0}, Route.EDGE, Reason.NO_TIME),
+        ({"left_ms": 400.0, "link_ms": 300.0}, Route.CLOUD, Reason.UNSURE),
+        ({"link_ms": 500.0}, Route.EDGE, Reason.NO_TIME),
         ({"cloud": Cloud.ANSWERED, "breaker_allows": False, "left_ms": 0.0}, Route.CLOUD, Reason.UNSURE),
         ({"cloud": Cloud.BROKEN}, Route.FALLBACK, Reason.CLOUD_BROKEN),
         ({"cloud": Cloud.BROKEN, "cached": True}, Route.CACHE, Reason.CACHED),
@@ -71,8 +75,15 @@ def test_the_first_rule_that_holds_decides(changes: dict[str, object], route: Ro
 
 def test_the_cloud_gets_the_hedge_for_its_first_token_and_the_rest_less_the_margin_in_all() -> None:
     asked = decide(replace(UNSURE, left_ms=2_000.0, margin_ms=50.0, hedge_ms=500.0))
-    assert asked == Decision(route=Route.CLOUD, reason=Reason.UNSURE, ask=True, first_token_ms=500.0, total_ms=1_950.0)
+    assert (asked.ask, asked.first_token_ms, asked.total_ms) == (True, 500.0, 1_950.0)
     assert decide(replace(UNSURE, left_ms=300.0)).first_token_ms == 250.0
+
+
+def test_the_hub_gets_what_the_link_leaves_of_both() -> None:
+    near, far = (decide(replace(UNSURE, left_ms=2_000.0, link_ms=link_ms)) for link_ms in (0.0, 200.0))
+    assert (near.hub_first_token_ms, near.hub_total_ms) == (near.first_token_ms, near.total_ms) == (500.0, 1_950.0)
+    assert (far.hub_first_token_ms, far.hub_total_ms) == (300.0, 1_750.0)
+    assert (far.first_token_ms, far.total_ms) == (500.0, 1_950.0), "whoever waits waits as long"
 
 
 def test_a_slow_hub_is_tried_for_the_hedge_where_there_is_time_for_it() -> None:
@@ -87,6 +98,7 @@ def test_every_input_gives_exactly_one_decision_and_the_same_again(inputs: Input
     assert decision.ask <= (decision.route is Route.CLOUD)
     if decision.ask:
         assert 0 < decision.first_token_ms <= decision.total_ms <= inputs.left_ms
+        assert 0 < decision.hub_first_token_ms <= decision.hub_total_ms
 
 
 @given(any_inputs)

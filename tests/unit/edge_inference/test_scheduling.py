@@ -493,3 +493,8 @@ def test_whatever_the_hub_does_every_asker_has_one_reply_by_the_deadline(seed: i
         assert (reply.answer.reason != "") == (reply.answer.route is Route.FALLBACK)
     assert {reply.answer.route for reply, _ in replies} == {Route.CLOUD, Route.EDGE, Route.FALLBACK}
     assert cloud.running == 0
+
+
+def test_the_second_look_into_the_cache_says_that_it_is_one() -> None:
+    _, _, site = given(refused(Refusal.BUSY))
+    assert site.cache.again == [False, True]

@@ -16,8 +16,9 @@ PLACE_NAME = r"^[a-z0-9][a-z0-9-]{0,30}$"
 
 
 class CloudAsk(Message, frozen=True, kw_only=True):
-    """A question of a site. `deadline_ms` is what is left of the asker's time, `first_token_ms` how long the first
-    token may take, both from when it was sent; what can not be made is refused at once (`Refusal`)."""
+    """A question of a site. `deadline_ms` is the hub's time for all of it, `first_token_ms` for the first token, both
+    from when the hub has it: the site keeps back what the link takes. What can not be made is refused at once
+    (`Refusal`)."""
 
     type_name: ClassVar[str] = "io.causeway.cloud_ask.v1"
 

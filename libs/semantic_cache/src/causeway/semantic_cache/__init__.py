@@ -6,6 +6,7 @@ from causeway.semantic_cache.guards import CONTENT, GUARDS, refusals, refusing
 from causeway.semantic_cache.judging import Verdict, judge
 from causeway.semantic_cache.models import NEVER, Limit, Limits, shipped_limits
 from causeway.semantic_cache.question import Question, normalised, read
+from causeway.semantic_cache.times import relative
 
 __all__ = [
     "CONTENT",
@@ -23,6 +24,7 @@ __all__ = [
     "read",
     "refusals",
     "refusing",
+    "relative",
     "shipped_limits",
     "threshold",
     "upper",

@@ -15,13 +15,15 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Container, Sequence, Set
 from contextlib import aclosing
+from dataclasses import dataclass
 
 import numpy as np
+from prometheus_client import Counter
 
 from causeway.bus import Bus, BusError, Delivery, Position
 from causeway.edge_inference.answer_cache_metrics import AnswerCacheMetrics
 from causeway.edge_inference.answer_index import DocumentName
-from causeway.edge_inference.cache_rules import cache_key, may_be_given, outdated, unfit
+from causeway.edge_inference.cache_rules import RELATIVE_TIME, cache_key, may_be_given, outdated, relative_time, unfit
 from causeway.edge_inference.cached_answers import CachedAnswers, Entry
 from causeway.edge_inference.doubts import Changed, Standing, Standings, doubt_of
 from causeway.edge_inference.invalidating import CHANGED
@@ -54,6 +56,17 @@ def wall_clock_ms() -> int:
 def never_withheld(_: DocumentName, __: Set[bytes]) -> bool:
     """See `AnswerCache`."""
     return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """The entry to give, found `by` words or meaning; or why there is none."""
+
+    entry: Entry | None = None
+    similarity: float = 0.0
+    by: str = ""
+    refused_by: str = ""
+    withheld: bool = False
 
 
 class AnswerCache:
@@ -108,33 +121,56 @@ class AnswerCache:
         """How many entries of a kb are in memory."""
         return len(self._kbs.get(kb, ()))
 
-    def look(self, ask: Ask, language: str, vector: Vector) -> CacheLook:
+    def look(self, ask: Ask, language: str, vector: Vector, *, again: bool = False) -> CacheLook:
         """The answer of the same question, or of the nearest that its limits and every guard let pass."""
         answers = self._kbs.get(ask.kb)
         if answers is None or not ask.cache or not self.checked:
             return CacheLook()
-        now_ms = self._clock_ms()
+        if relative_time(ask.question):
+            self._count(again, self._metrics.unlooked.labels(kb=ask.kb, reason=RELATIVE_TIME))
+            return CacheLook()
+        found = self._found(answers, ask, language, vector)
+        if found.entry is not None:
+            return self._hit(answers, found.entry, found.similarity, found.by)
+        if found.refused_by:
+            self._count(again, self._metrics.refused.labels(kb=ask.kb, guard=found.refused_by))
+        elif found.withheld:
+            self._count(again, self._metrics.withheld.labels(kb=ask.kb))
+        else:
+            self._count(again, self._metrics.misses.labels(kb=ask.kb))
+        return CacheLook(similarity=found.similarity, refused_by=found.refused_by)
+
+    def _found(self, answers: CachedAnswers, ask: Ask, language: str, vector: Vector) -> _Found:
+        now_ms, withheld = self._clock_ms(), False
+
+        def may(entry: Entry) -> bool:
+            nonlocal withheld
+            if not may_be_given(entry.message, ask, now_ms):
+                return False
+            withholds = self._withholds(entry)
+            withheld = withheld or withholds
+            return not withholds
+
         exact = answers.get(self.key_of(ask))
-        if exact is not None and self._may(exact, ask, now_ms):
-            return self._hit(answers, exact, 1.0, "words")
+        if exact is not None and may(exact):
+            return _Found(entry=exact, similarity=1.0, by="words")
         limit = self._limits.of(language, self._model_id)
         nearest = answers.nearest(
-            vector,
-            limit.least,
-            CANDIDATES_MAX,
-            lambda entry: entry.message.language == language and self._may(entry, ask, now_ms),
+            vector, limit.least, CANDIDATES_MAX, lambda entry: entry.message.language == language and may(entry)
         )
         asked, refused_by = read(ask.question), ""
         for cosine, entry in nearest:
             verdict = judge(asked, entry.question, cosine, limit)
             if verdict.hit:
-                return self._hit(answers, entry, cosine, "meaning")
+                return _Found(entry=entry, similarity=cosine, by="meaning")
             refused_by = refused_by or verdict.refused_by
-        if refused_by:
-            self._metrics.refused.labels(kb=ask.kb, guard=refused_by).inc()
-        else:
-            self._metrics.misses.labels(kb=ask.kb).inc()
-        return CacheLook(similarity=nearest[0][0] if nearest else 0.0, refused_by=refused_by)
+        return _Found(similarity=nearest[0][0] if nearest else 0.0, refused_by=refused_by, withheld=withheld)
+
+    @staticmethod
+    def _count(again: bool, counter: Counter) -> None:
+        """One ask is one miss, however often it looks."""
+        if not again:
+            counter.inc()
 
     async def keep(self, ask: Ask, language: str, vector: Vector, answer: Answer, cited: Sequence[CitedChunk]) -> None:
         """Publish an answer of the cloud to CACHE. Never raises: what can not be kept is counted and logged."""
@@ -199,14 +235,9 @@ class AnswerCache:
                 cited.setdefault(document, set()).update(chunk.chunk_id for chunk in chunks)
         return cited
 
-    def _may(self, entry: Entry, ask: Ask, now_ms: int) -> bool:
-        if not may_be_given(entry.message, ask, now_ms):
-            return False
+    def _withholds(self, entry: Entry) -> bool:
         cited = entry.documents(self._site).items()
-        if any(one.origin and self.withheld(one, {chunk.chunk_id for chunk in chunks}) for one, chunks in cited):
-            self._metrics.withheld.labels(kb=ask.kb).inc()
-            return False
-        return True
+        return any(one.origin and self.withheld(one, {chunk.chunk_id for chunk in chunks}) for one, chunks in cited)
 
     async def _position(self) -> Position:
         return self.follower.position
@@ -305,7 +336,7 @@ class AnswerCache:
             standing = self._changes.get(DocumentName(ask.kb, self._origin(chunk.origin), chunk.document_id))
             if standing is not None and doubt_of([chunk], standing) is not None:
                 return "changed_meanwhile"
-        return unfit(answer, cited)
+        return unfit(ask.question, answer, cited)
 
     def _remember(self, document: DocumentName, standing: Standing) -> None:
         """For answers that were under way while their documents changed."""

@@ -12,8 +12,9 @@ class AnswerCacheMetrics:
 
         self.hits = counter("hits", "Earlier answers found, by the words of the question or its meaning", "kb", "by")
         self.misses = counter("misses", "Questions that no earlier one is near to", "kb")
+        self.unlooked = counter("unlooked", "Questions that no earlier answer may be given to", "kb", "reason")
         self.refused = counter("refused", "Near earlier questions that a guard kept back", "kb", "guard")
-        self.withheld = counter("withheld", "Entries not given because the hub has not said that they stand", "kb")
+        self.withheld = counter("withheld", "Questions whose entry the hub has not said to stand", "kb")
         self.kept = counter("kept", "Answers published to CACHE", "kb")
         self.unkept = counter("unkept", "Answers that were not kept", "reason")
         self.uncached = counter("uncached", "Entries that are not to be given again", "kb", "reason")

@@ -7,9 +7,9 @@ from causeway.edge_inference.routing import strictest
 from causeway.proto.answers import Answer, Ask, Route
 from causeway.proto.cache import AnswerCached
 from causeway.proto.feedback import CitedChunk
-from causeway.semantic_cache import read
+from causeway.semantic_cache import read, relative
 
-EXPIRED, OTHER_MODEL = "expired", "other_model"
+EXPIRED, OTHER_MODEL, RELATIVE_TIME = "expired", "other_model", "relative_time"
 
 
 def cache_key(tenant: str, question: str, kb: str) -> bytes:
@@ -21,12 +21,19 @@ def cache_key(tenant: str, question: str, kb: str) -> bytes:
     return hasher.digest()
 
 
-def unfit(answer: Answer, cited: Sequence[CitedChunk]) -> str:
+def relative_time(question: str) -> bool:
+    """Whether a question has another answer tomorrow, as who is on shift today: then none is kept, nor looked for."""
+    return relative(read(question))
+
+
+def unfit(question: str, answer: Answer, cited: Sequence[CitedChunk]) -> str:
     """Why an answer is not kept, or empty. What cites nothing could not be invalidated."""
     if answer.route is not Route.CLOUD:
         return "other_route"
     if answer.abstained:
         return "abstained"
+    if relative_time(question):
+        return RELATIVE_TIME
     return "" if cited else "cites_nothing"
 
 

@@ -1,6 +1,7 @@
 """One ask of the cloud within its bounds: the tokens that come in time, and what it came to."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
@@ -51,6 +52,8 @@ class CloudCall:
         """Seconds from the ask to the first token, or to the final part where there was no token."""
         self.ended_s = 0.0
         """Seconds from the ask to its end, however it ended."""
+        self.round_trip_s: float | None = None
+        """Most that the link can have taken both ways: the least of what was seen in this call."""
 
     @property
     def answered_s(self) -> float:
@@ -68,12 +71,21 @@ class CloudCall:
                         yield piece
         except CloudRefused as error:
             self.outcome, self.detail = _REFUSED.get(error.code, Cloud.REFUSED), str(error)
+            self._crossed(self._taken_s)
         except CloudFailed as error:
             self.outcome, self.detail = _FAILED.get(error.code, self._late()), str(error)
         except Exception as error:  # noqa: BLE001  # The outermost frame of an ask: the local answer stands for it.
             self.outcome, self.detail = Cloud.BROKEN, f"{type(error).__name__}: {error}"
         finally:
-            self.ended_s = self._clock_s() - self._began_s
+            self.ended_s = self._taken_s
+
+    @property
+    def _taken_s(self) -> float:
+        return self._clock_s() - self._began_s
+
+    def _crossed(self, within_s: float) -> None:
+        within_s = max(0.0, within_s)
+        self.round_trip_s = within_s if self.round_trip_s is None else min(self.round_trip_s, within_s)
 
     async def _next(self, parts: AsyncGenerator[CloudPart, None]) -> CloudPart | None:
         due_s = self._due_s()
@@ -98,13 +110,18 @@ class CloudCall:
 
     def _seen(self, part: CloudPart) -> str:
         if part.kind is CloudPartKind.ACCEPTED:
+            self._crossed(self._taken_s)
             return ""
         if self.first_s is None:
-            self.first_s = self._clock_s() - self._began_s
+            self.first_s = self._taken_s
         if part.kind is CloudPartKind.TOKEN:
             return part.text
         self.answer = part.answer
         self.outcome = self._judged(part.answer)
+        # The hub searches before it accepts; of a whole answer it says how long it had it.
+        there_ms = part.answer.latency_ms.get("total", math.nan) if part.answer else math.nan
+        if math.isfinite(there_ms):
+            self._crossed(self._taken_s - there_ms / 1000)
         return ""
 
     def _judged(self, answer: CloudAnswer | None) -> Cloud:

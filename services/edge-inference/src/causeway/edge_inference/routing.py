@@ -70,6 +70,8 @@ class Inputs:
     `left_ms` is what is left of the asker's deadline; `margin_ms` and `local_p99_ms` (learnt, of ending with the local
     answer) are kept of it for the reply. `cloud_first_token_ms` is what a first token took lately (0: not known),
     `cloud_ms_min` the least worth trying. `hedge_ms`: with no first token by then, the local answer is given.
+    `link_ms` is the round trip of the link (0: not known): the hub counts from when it has the ask, and what it says
+    is still on its way back when it is done.
     """
 
     cached: bool = False
@@ -89,12 +91,18 @@ class Inputs:
     cloud_first_token_ms: float = 0.0
     cloud_ms_min: float = 50.0
     hedge_ms: float = 500.0
+    link_ms: float = 0.0
     cloud: Cloud = Cloud.NOT_ASKED
 
     @property
     def cloud_left_ms(self) -> float:
         """What the cloud may take in all, so that the local answer is still in time."""
         return self.left_ms - max(self.margin_ms, self.local_p99_ms)
+
+    @property
+    def first_token_ms(self) -> float:
+        """How long the first token may take."""
+        return min(self.hedge_ms, self.cloud_left_ms)
 
     @property
     def residency(self) -> Residency:
@@ -105,13 +113,16 @@ class Inputs:
 @dataclass(frozen=True, kw_only=True)
 class Decision:
     """The route, and why. `ask`: the cloud is to be asked first, bounded by `first_token_ms` and `total_ms`, and the
-    route is the one that is hoped for."""
+    route is the one that is hoped for. The hub has of both what the link leaves: `hub_first_token_ms`, `hub_total_ms`.
+    """
 
     route: Route
     reason: Reason
     ask: bool = False
     first_token_ms: float = 0.0
     total_ms: float = 0.0
+    hub_first_token_ms: float = 0.0
+    hub_total_ms: float = 0.0
 
 
 _STRICTNESS = (Residency.RESTRICTED, Residency.INTERNAL, Residency.PUBLIC)
@@ -142,8 +153,10 @@ def decide(inputs: Inputs) -> Decision:
         route=Route.CLOUD,
         reason=_why_cloud(inputs),
         ask=True,
-        first_token_ms=min(inputs.hedge_ms, inputs.cloud_left_ms),
+        first_token_ms=inputs.first_token_ms,
         total_ms=inputs.cloud_left_ms,
+        hub_first_token_ms=inputs.first_token_ms - inputs.link_ms,
+        hub_total_ms=inputs.cloud_left_ms - inputs.link_ms,
     )
 
 
@@ -174,9 +187,13 @@ def _hindered(inputs: Inputs) -> Reason | None:
         return Reason.BREAKER_OPEN
     if not inputs.budget_allows:
         return Reason.BUDGET
-    if inputs.cloud_left_ms < max(inputs.cloud_ms_min, min(inputs.cloud_first_token_ms, inputs.hedge_ms)):
-        return Reason.NO_TIME
-    return None
+    return None if _time_enough(inputs) else Reason.NO_TIME
+
+
+def _time_enough(inputs: Inputs) -> bool:
+    """`cloud_first_token_ms` was seen from here, and has the link in it; `cloud_ms_min` is the hub's own."""
+    least_ms = max(inputs.link_ms + inputs.cloud_ms_min, min(inputs.cloud_first_token_ms, inputs.hedge_ms))
+    return inputs.cloud_left_ms >= least_ms and inputs.first_token_ms > inputs.link_ms
 
 
 def _why_cloud(inputs: Inputs) -> Reason:

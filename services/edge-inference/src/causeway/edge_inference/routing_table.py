@@ -30,6 +30,7 @@ _BEFORE = _AXES | {
     "breaker": {"permits": {"breaker_allows": True}, "refuses": {"breaker_allows": False}},
     "budget": {"within": {"budget_allows": True}, "spent": {"budget_allows": False}},
     "time left": {"enough": {"left_ms": 2_000.0}, "too little": {"left_ms": 90.0}},
+    "link's round trip": {"shorter": {"link_ms": 100.0}, "takes it all": {"link_ms": 600.0}},
 }
 # What the cloud came to stands first, so that of two rules that settle as much it is the one that begins with it.
 _AFTER = {"cloud": {state.value: {"cloud": state} for state in Cloud if state is not Cloud.NOT_ASKED}} | _AXES
@@ -116,14 +117,16 @@ of the combinations that it counts.
 
 Inputs that are numbers stand here for both sides of their limit: the probability against the threshold of the kb's
 calibration; the time that is left, less what is kept for the reply (the margin, or the 99th percentile of ending with
-the local answer if that is longer), against the least that is worth trying and what a first token took lately.
+the local answer if that is longer), against the least that is worth trying, with the link's round trip, and against
+what a first token took lately; the round trip against the time that the first token may take.
 
 ## Before the cloud is asked
 """
 _MIDDLE = """\
 
 An ask is bounded: without a first token within `EDGE_INFERENCE_CLOUD_FIRST_TOKEN_MS` the local answer is given, and
-with one the whole must be there by the deadline less what is kept for the reply. A probe of a half-open breaker is
+with one the whole must be there by the deadline less what is kept for the reply. The hub, which counts from when it
+has the ask, is told of both less the link's round trip. A probe of a half-open breaker is
 claimed before it goes; where another has it, the function is asked once more with a breaker that refuses.
 
 ## After it

@@ -9,6 +9,8 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from causeway.breaker import Result
 from causeway.edge_inference.afterwards import Afterwards
 from causeway.edge_inference.answer_ids import AnswerIds
@@ -25,12 +27,13 @@ from causeway.edge_inference.composing import (
 )
 from causeway.edge_inference.pace import Pace
 from causeway.edge_inference.rewording import Rewording
-from causeway.edge_inference.routing import Cloud, Decision, Inputs, decide, may_leave, refused_permit
+from causeway.edge_inference.routing import Cloud, Decision, Inputs, decide, may_leave, refused_permit, strictest
 from causeway.edge_inference.scheduling_metrics import SchedulingMetrics
 from causeway.edge_inference.scheduling_ports import AnswerCache, Budget, CacheLook, CloudClient, Confidence, Judgement
 from causeway.edge_inference.stopwatch import Stopwatch
 from causeway.proto.answers import Answer, AnswerPart, Ask, PartKind, Route
 from causeway.proto.cloud import CloudAsk
+from causeway.proto.documents import Residency
 
 _log = logging.getLogger(__name__)
 _FAILURES = frozenset({Cloud.SLOW, Cloud.STALLED, Cloud.BROKEN, Cloud.GARBAGE, Cloud.UNREACHABLE})
@@ -44,7 +47,8 @@ Reword = Callable[[Ask, Answered, Answer, Stopwatch], Rewording | None]
 
 @dataclass(frozen=True, kw_only=True)
 class SchedulingRule:
-    """Bounds of an ask of the cloud, ms and tokens, and which refusals the breaker counts as failures."""
+    """Bounds of an ask of the cloud, ms and tokens, and which refusals the breaker counts as failures.
+    `question_residency` is the least strict label that a question has here, whatever its asker says."""
 
     first_token_ms: float = 500.0
     token_gap_ms: float = 2_000.0
@@ -52,6 +56,7 @@ class SchedulingRule:
     cloud_ms_min: float = 50.0
     tokens_max: int = 256
     generator_timeout_s: float = 15.0
+    question_residency: Residency = Residency.PUBLIC
     refusals_that_count: frozenset[Cloud] = frozenset(
         {Cloud.REFUSED_BUSY, Cloud.REFUSED_ENGINE, Cloud.REFUSED_DEADLINE}
     )
@@ -123,9 +128,14 @@ class Scheduling:
         self._reword = reword
         self._first_tokens = Pace(size=32)
         self._endings = Pace()
+        # Each is the most that the link can have taken in one call. Their median: by the slowest, which the hub's
+        # search may be in, the hub would have too little for a first token; by the fastest, answers would be late.
+        self._round_trips = Pace(size=16)
 
     async def parts(self, ask: Ask, answered: Answered, watch: Stopwatch) -> AsyncGenerator[AnswerPart, None]:
         """The instant part, tokens of whoever writes, the final part."""
+        # Before anything reads the ask: its label bears on the cloud, the cache and what follows.
+        ask = msgspec.structs.replace(ask, residency=strictest(ask.residency, self._rule.question_residency))
         question = self._question(ask, answered, watch)
         instant = question.local
         yield AnswerPart(kind=PartKind.INSTANT, index=0, text=instant.text, answer=instant)
@@ -191,13 +201,15 @@ class Scheduling:
         self._around.breaker.record(ticket, result, call.answered_s)
         self._metrics.cloud_asks.labels(outcome=call.outcome).inc()
         question.watch.add("cloud", call.ended_s)
+        if call.round_trip_s is not None:
+            self._round_trips.add(now_s, call.round_trip_s)
         if call.first_s is not None:
             self._first_tokens.add(now_s, call.first_s)
             self._metrics.first_token.observe(call.first_s)
             question.watch.add("cloud_first_token", call.first_s)
         if call.outcome is not Cloud.ANSWERED:
             # The same question may have been answered for somebody else meanwhile.
-            question.look = self._look(question.ask, question.answered)
+            question.look = self._look(question.ask, question.answered, again=True)
         cached = question.look.answer is not None
         question.inputs = replace(question.inputs, cloud=call.outcome, cached=cached)
         if call.detail:
@@ -212,13 +224,17 @@ class Scheduling:
         inputs = self._inputs(ask, answered, judgement, look, watch)
         return _Question(ask=ask, answered=answered, local=local, watch=watch, look=look, inputs=inputs)
 
-    def _look(self, ask: Ask, answered: Answered) -> CacheLook:
-        return self._around.cache.look(ask, answered.answer.language, answered.vector) if ask.cache else CacheLook()
+    def _look(self, ask: Ask, answered: Answered, *, again: bool = False) -> CacheLook:
+        if not ask.cache:
+            return CacheLook()
+        return self._around.cache.look(ask, answered.answer.language, answered.vector, again=again)
 
     def _inputs(self, ask: Ask, answered: Answered, judgement: Judgement, look: CacheLook, watch: Stopwatch) -> Inputs:
         cloud, now_s = self._around.cloud, self._clock_s()
         connected = cloud is not None and cloud.connected
         self._metrics.link_connected.set(connected)
+        link_ms = self._round_trips.quantile_ms(0.5, now_s)
+        self._metrics.link_round_trip.set(link_ms / 1000)
         return Inputs(
             cached=look.answer is not None,
             cache_wanted=ask.cache,
@@ -237,6 +253,7 @@ class Scheduling:
             cloud_first_token_ms=self._first_tokens.quantile_ms(0.5, now_s),
             cloud_ms_min=self._rule.cloud_ms_min,
             hedge_ms=self._rule.first_token_ms,
+            link_ms=link_ms,
         )
 
     def _decided(self, question: _Question) -> Decision:
@@ -249,8 +266,8 @@ class Scheduling:
             kb=ask.kb,
             question=ask.question,
             language=question.local.language,
-            deadline_ms=max(1, int(decision.total_ms)),
-            first_token_ms=max(1, int(decision.first_token_ms)),
+            deadline_ms=max(1, int(decision.hub_total_ms)),
+            first_token_ms=max(1, int(decision.hub_first_token_ms)),
             passages_max=ask.passages_max,
             tokens_max=self._rule.tokens_max,
             tenant=ask.tenant,

@@ -21,7 +21,7 @@ class Uncalibrated:
 class NoCache:
     """Never a hit."""
 
-    def look(self, ask: Ask, language: str, vector: Vector) -> CacheLook:
+    def look(self, ask: Ask, language: str, vector: Vector, *, again: bool = False) -> CacheLook:
         """See AnswerCache."""
         return CacheLook()
 

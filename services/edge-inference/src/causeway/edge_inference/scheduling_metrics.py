@@ -27,6 +27,11 @@ class SchedulingMetrics:
         self.link_connected = Gauge(
             "causeway_edge_inference_link_connected", "1 while this end of the link is connected", registry=registry
         )
+        self.link_round_trip = Gauge(
+            "causeway_edge_inference_link_round_trip_seconds",
+            "Of the link, as the last asks of the cloud showed it; the hub is given that much less time; 0: not known",
+            registry=registry,
+        )
         self.breaker_state = Gauge(
             "causeway_edge_inference_breaker_state",
             "0 closed, 1 half open, 2 open, 3 forced open, 4 disabled",

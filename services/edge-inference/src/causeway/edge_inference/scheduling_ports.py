@@ -57,8 +57,9 @@ class CacheLook:
 class AnswerCache(Protocol):
     """Earlier answers by the meaning of their question, for the same kb, language, tenant and residency."""
 
-    def look(self, ask: Ask, language: str, vector: Vector) -> CacheLook:
-        """In memory, in microseconds to milliseconds, on the event loop. `vector` is the question's, of length 1."""
+    def look(self, ask: Ask, language: str, vector: Vector, *, again: bool = False) -> CacheLook:
+        """In memory, in microseconds to milliseconds, on the event loop. `vector` is the question's, of length 1.
+        `again`: this ask has looked before, and only a hit is news."""
         ...
 
     async def keep(self, ask: Ask, language: str, vector: Vector, answer: Answer, cited: Sequence[CitedChunk]) -> None:
@@ -130,7 +131,7 @@ class CloudClient(Protocol):
 
     def ask(self, request: CloudAsk) -> AsyncGenerator[CloudPart, None]:
         """Parts as they come, checked: `accepted` at most once and first, then tokens, then one `final` with an answer.
-        Closed early, it tells the hub to stop.
+        Closed early, it tells the hub to stop. The request's bounds are the hub's: who waits has a bound of its own.
 
         Raises:
             CloudRefused: not taken. CloudFailed: nothing (more) that can be used.

@@ -9,6 +9,7 @@ import msgspec
 
 from causeway.edge_inference.history_rule import HistoryRule
 from causeway.proto.cloud import TOKENS_MAX
+from causeway.proto.documents import Residency
 from causeway.runtime import ServiceSettings, load
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
@@ -48,6 +49,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     serve_when: Literal["caught-up", "complete"] = "caught-up"
     link_user: str = ""
     link_password_file: Path | None = None
+    question_residency: Residency = Residency.PUBLIC
     cloud_first_token_ms: Positive = 500
     cloud_token_gap_ms: Positive = 2_000
     cloud_margin_ms: Positive = 50

@@ -252,6 +252,7 @@ def scheduling_rule(settings: Settings) -> SchedulingRule:
         cloud_ms_min=settings.cloud_ms_min,
         tokens_max=settings.cloud_tokens_max,
         generator_timeout_s=settings.generator_timeout_s,
+        question_residency=settings.question_residency,
         refusals_that_count=frozenset(_REFUSALS[Refusal(name)] for name in counted),
     )
 

@@ -19,6 +19,7 @@ from causeway.cli.messages import interface_language, label_language, say
 from causeway.cli.sessions import session
 from causeway.client import Client
 from causeway.proto.answers import QUESTION_CHARS_MAX, Answer, AnswerPart, PartKind, SearchMode
+from causeway.proto.documents import Residency
 
 Question = Annotated[str, typer.Argument(help="The question, in any language; - reads it from stdin.")]
 QuestionIfAny = Annotated[
@@ -34,6 +35,13 @@ AnswerId = Annotated[str, typer.Option("--answer", help="With --follow: the id o
 Cloud = Annotated[bool, typer.Option("--cloud/--local", help="Let the hub be asked where it may.")]
 Cache = Annotated[bool, typer.Option("--cache/--fresh", help="Let an earlier answer stand.")]
 Asker = Annotated[str, typer.Option("--asker", help="Who asks: whose feedback on the answer counts.")]
+Tenant = Annotated[
+    str, typer.Option("--tenant", help="Whose question this is: tenants are not given each other's earlier answers.")
+]
+Label = Annotated[
+    Residency,
+    typer.Option("--residency", help="Where the question may go: only a public one may be asked of the hub."),
+]
 Json = Annotated[bool, typer.Option("--json", help="The whole answer as JSON, and nothing else.")]
 Stream = Annotated[bool, typer.Option("--stream/--no-stream", help="Show parts of the answer as they come.")]
 Generate = Annotated[bool, typer.Option("--generate/--instant", help="Let the site's local model reword the answer.")]
@@ -64,6 +72,8 @@ def ask(
     cloud: Cloud = True,
     cache: Cache = True,
     asker: Asker = "",
+    tenant: Tenant = "",
+    residency: Label = Residency.PUBLIC,
 ) -> None:
     """Ask a question. The instant answer comes first, the reworded one after it, then the sources and the times.
 
@@ -75,7 +85,15 @@ def ask(
     if answer:
         waiting = _come_back(address, answer, kb, shown)
     else:
-        options = _Options(generate=generate, cloud=cloud, cache=cache, asker=asker, timeout_s=timeout)
+        options = _Options(
+            generate=generate,
+            cloud=cloud,
+            cache=cache,
+            asker=asker,
+            tenant=tenant,
+            residency=residency,
+            timeout_s=timeout,
+        )
         waiting = _ask(address, kb, checked_question(question), options, shown, stream and not as_json, follow)
     try:
         asyncio.run(waiting)
@@ -155,6 +173,8 @@ class _Options:
     cloud: bool
     cache: bool
     asker: str
+    tenant: str
+    residency: Residency
     timeout_s: float
 
 
