@@ -107,8 +107,8 @@ async def test_an_audit_says_whether_the_cloud_agrees_and_what_it_cost(bus: Bus,
         await audits.consider(ask_of(), answer_of("a1", features={"answerable": 0.4}))
         await until(lambda: len(hub.asked) == 1)
         await audits._queue.join()
-        hub.text = "Thirty days are granted each year."
-        await audits.consider(ask_of(), answer_of("a2"))
+        hub.text = "Every employee has 30 days of annual leave."
+        await audits.consider(ask_of(), answer_of("a2", text="Every employee has 12 days of annual leave."))
     found = await audited(bus)
     assert [(one.answer_id, one.agrees, one.cost_usd) for one in found] == [("a1", True, 0.004), ("a2", False, 0.004)]
     assert (found[0].features, found[0].confidence, found[0].cloud_text) == ({"answerable": 0.4}, 0.9, "Twelve days.")
@@ -199,8 +199,19 @@ async def test_a_cloud_that_abstains_decides_nothing(bus: Bus, nats_server: Nats
         await audits.consider(ask_of(), answer_of())
         await audits._queue.join()
         assert count(registry, "audits_total", kb=ask_of().kb, outcome="undecided") == 1
-    assert await audited(bus) == []
+    assert [(one.agrees, one.undecided) for one in await audited(bus)] == [(True, True)]
     assert await bus.count(streams.USAGE.name) == 1
+
+
+async def test_a_paraphrase_is_no_disagreement_and_says_that_it_decides_nothing(
+    bus: Bus, nats_server: NatsServer
+) -> None:
+    hub = Hub(text="Staff may be absent for half a month.")
+    async with auditing(nats_server, hub) as (audits, registry):
+        await audits.consider(ask_of(), answer_of())
+        await audits._queue.join()
+        assert count(registry, "audits_total", kb=ask_of().kb, outcome="undecided") == 1
+    assert [(one.agrees, one.undecided) for one in await audited(bus)] == [(True, True)]
 
 
 async def test_audits_wait_for_asks_and_what_waits_is_bounded(bus: Bus, nats_server: NatsServer) -> None:

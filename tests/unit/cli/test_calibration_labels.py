@@ -122,6 +122,10 @@ def test_the_first_word_of_the_asker_counts_and_an_audit_only_without_one() -> N
     ]
 
 
+def test_an_audit_that_could_not_tell_labels_nothing() -> None:
+    assert feedback_labels([given("a")], [], [msgspec.structs.replace(audited("a", True), undecided=True)]) == []
+
+
 @pytest.mark.parametrize(
     "changes", [{"route": Route.CLOUD}, {"route": Route.CACHE}, {"abstained": True}, {"features": {}}]
 )

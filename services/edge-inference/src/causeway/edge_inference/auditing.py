@@ -42,6 +42,15 @@ def wall_clock_ms() -> int:
     return int(time.time() * 1000)
 
 
+def _same_passages(answer: Answer, said: CloudAnswer) -> bool | None:
+    """None where it is not known: nothing is cited, or of one document other chunks, maybe of another revision."""
+    ours, theirs = answer.citations, said.citations
+    if {one.chunk_id for one in ours} & {one.chunk_id for one in theirs}:
+        return True
+    one_document = {one.document_id for one in ours} & {one.document_id for one in theirs}
+    return None if one_document or not ours or not theirs else False
+
+
 def nothing_refuses() -> str:
     """See `Auditing`."""
     return ""
@@ -189,17 +198,17 @@ class Auditing:
             at_unix_ms=began_ms,
         )
         await self._bus.publish(subjects.USAGE.at(self._site), usage, msg_id=usage.usage_id)
-        found = compare(answer.text, "" if said.abstained else said.text)
+        text = "" if said.abstained else said.text
+        found = compare(answer.text, text, ask.question, same_passages=_same_passages(answer, said))
         self._metrics.audits.labels(kb=answer.kb, outcome=found.agreement).inc()
-        if found.agreement is Agreement.UNDECIDED:
-            return
         audited = AnswerAudited(
             answer_id=answer.answer_id,
             kb=answer.kb,
             language=answer.language,
             confidence=answer.confidence,
             features=answer.features,
-            agrees=found.agreement is Agreement.AGREES,
+            agrees=found.agreement is not Agreement.DIFFERS,
+            undecided=found.agreement is Agreement.UNDECIDED,
             cloud_text=said.text,
             cost_usd=said.cost_usd,
             at_unix_ms=self._clock_ms(),

@@ -14,7 +14,8 @@ LOCAL = (Route.EDGE, Route.FALLBACK)
 def feedback_labels(
     given: Iterable[AnswerGiven], feedback: Iterable[Feedback], audits: Iterable[AnswerAudited]
 ) -> list[Labelled]:
-    """Return one label for each local answer that somebody judged: by its asker's first word, else by an audit.
+    """Return one label for each local answer that somebody judged: by its asker's first word, else by an audit that
+    could tell.
 
     An answer without the features that are calibrated is left out, and so is an abstention: nobody can judge it.
     """
@@ -25,7 +26,7 @@ def feedback_labels(
         if answer is not None and answer.kb == said.kb and answer.asker in ("", said.asker):
             verdicts.setdefault(said.answer_id, said.verdict is Verdict.RIGHT)
     for audit in audits:
-        if audit.answer_id in answers:
+        if audit.answer_id in answers and not audit.undecided:
             verdicts.setdefault(audit.answer_id, audit.agrees)
     return [_labelled(answers[key], right) for key, right in sorted(verdicts.items())]
 
