@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import nats.errors
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -191,6 +192,21 @@ async def test_a_refusal_costs_nothing_and_a_failure_at_most_what_was_reserved(
         assert count(registry, "audits_total", kb=ask_of().kb, outcome=outcome) == 1
         assert audits.budget.spent_usd == spent_usd
     assert await audited(bus) == []
+
+
+async def test_an_audit_that_fails_unforeseen_is_counted_and_the_next_is_made(
+    bus: Bus, nats_server: NatsServer
+) -> None:
+    hub = Hub(error=nats.errors.OutboundBufferLimitError())
+    async with auditing(nats_server, hub) as (audits, registry):
+        await audits.consider(ask_of(), answer_of("a1"))
+        await asyncio.wait_for(audits._queue.join(), BOUND_S)
+        assert count(registry, "audits_total", kb=ask_of().kb, outcome="failed_unexpected") == 1
+        assert audits.budget.spent_usd == ALL.usd_each_max
+        hub.error = None
+        await audits.consider(ask_of(), answer_of("a2"))
+        await asyncio.wait_for(audits._queue.join(), BOUND_S)
+    assert [one.answer_id for one in await audited(bus)] == ["a2"]
 
 
 async def test_a_cloud_that_abstains_decides_nothing(bus: Bus, nats_server: NatsServer) -> None:

@@ -57,6 +57,10 @@ class AuditBudget:
         if at_unix_ms // _DAY_MS == self._day:
             self._spent[audit_id] = usd
 
+    def holds(self, audit_id: str) -> bool:
+        """Whether money is reserved for it that was neither settled nor refunded."""
+        return audit_id in self._reserved
+
     def refund(self, audit_id: str) -> None:
         """Nothing was done for it."""
         self._reserved.discard(audit_id)

@@ -132,11 +132,20 @@ class Auditing:
             ask, answer = await self._queue.get()
             try:
                 await self._audit(ask, answer)
-            except (BusError, TimeoutError) as error:
-                self._metrics.audits.labels(kb=answer.kb, outcome="not_published").inc()
-                _log.warning("an audit is lost", extra={"reason": type(error).__name__})
+            except Exception as error:  # noqa: BLE001  # The outermost loop of audits: one is lost, not those after it.
+                expected = isinstance(error, BusError | TimeoutError)
+                self._budget_bears(answer)
+                outcome = "not_published" if expected else "failed_unexpected"
+                self._metrics.audits.labels(kb=answer.kb, outcome=outcome).inc()
+                about = {"reason": type(error).__name__}
+                _log.warning("an audit is lost", extra=about, exc_info=None if expected else error)
             finally:
                 self._queue.task_done()
+
+    def _budget_bears(self, answer: Answer) -> None:
+        """What is still reserved for it may have been spent."""
+        if self.budget.holds(answer.answer_id):
+            self.budget.settle(answer.answer_id, self._clock_ms(), self._rule.usd_each_max)
 
     async def _audit(self, ask: Ask, answer: Answer) -> None:
         await self._quiet()
