@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import nats.errors
 import pytest
@@ -71,6 +72,7 @@ async def auditing(
     seed: int = 1,
     refusal: Callable[[], str] = nothing_refuses,
     busy: Callable[[], bool] = never_busy,
+    clock_ms: Callable[[], int] = lambda: NOON,
 ) -> AsyncIterator[tuple[Auditing, CollectorRegistry]]:
     """Audits that have begun; it is noon."""
     registry, own = CollectorRegistry(), bus_to(server, "edge-inference")
@@ -83,7 +85,7 @@ async def auditing(
         random.Random(seed),
         refusal=refusal,
         busy=busy,
-        clock_ms=lambda: NOON,
+        clock_ms=clock_ms,
     )
     async with own, audits:
         await asyncio.wait_for(audits.follower.caught_up.wait(), BOUND_S)
@@ -192,6 +194,28 @@ async def test_a_refusal_costs_nothing_and_a_failure_at_most_what_was_reserved(
         assert count(registry, "audits_total", kb=ask_of().kb, outcome=outcome) == 1
         assert audits.budget.spent_usd == spent_usd
     assert await audited(bus) == []
+    used = [delivery.message async for delivery in bus.scan(streams.USAGE.name, [])]
+    assert [one.cost_usd for one in used if isinstance(one, UsageRecorded)] == [spent_usd] * (spent_usd > 0)
+    async with auditing(nats_server, hub) as (again, _):
+        assert again.budget.spent_usd == spent_usd
+
+
+async def test_a_start_reads_what_was_spent_from_the_days_beginning_on(bus: Bus, nats_server: NatsServer) -> None:
+    hub = Hub(usd=0.004)
+    async with auditing(nats_server, hub) as (audits, _):
+        await audits.consider(ask_of(), answer_of())
+        await audits._queue.join()
+        (spent,) = [delivery async for delivery in bus.scan(streams.USAGE.name, [])]
+    spent_at = spent.timestamp
+    assert await bus.seq_before(streams.USAGE.name, spent_at - timedelta(seconds=1)) == 0
+    assert await bus.seq_before(streams.USAGE.name, spent_at + timedelta(seconds=1)) == 1
+    async with auditing(nats_server, hub) as (again, _):
+        assert again.budget.spent_usd == pytest.approx(0.004)
+    # Of another day, nothing is read again.
+    tomorrow = int(spent_at.timestamp() * 1000) + 86_400_000
+    async with auditing(nats_server, hub, clock_ms=lambda: tomorrow) as (later, _):
+        assert later.follower.position.seq == 1
+        assert later.budget.spent_usd == 0
 
 
 async def test_an_audit_that_fails_unforeseen_is_counted_and_the_next_is_made(
