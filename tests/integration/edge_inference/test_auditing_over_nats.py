@@ -4,7 +4,9 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
+import nats.errors
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -70,6 +72,7 @@ async def auditing(
     seed: int = 1,
     refusal: Callable[[], str] = nothing_refuses,
     busy: Callable[[], bool] = never_busy,
+    clock_ms: Callable[[], int] = lambda: NOON,
 ) -> AsyncIterator[tuple[Auditing, CollectorRegistry]]:
     """Audits that have begun; it is noon."""
     registry, own = CollectorRegistry(), bus_to(server, "edge-inference")
@@ -82,7 +85,7 @@ async def auditing(
         random.Random(seed),
         refusal=refusal,
         busy=busy,
-        clock_ms=lambda: NOON,
+        clock_ms=clock_ms,
     )
     async with own, audits:
         await asyncio.wait_for(audits.follower.caught_up.wait(), BOUND_S)
@@ -107,8 +110,8 @@ async def test_an_audit_says_whether_the_cloud_agrees_and_what_it_cost(bus: Bus,
         await audits.consider(ask_of(), answer_of("a1", features={"answerable": 0.4}))
         await until(lambda: len(hub.asked) == 1)
         await audits._queue.join()
-        hub.text = "Thirty days are granted each year."
-        await audits.consider(ask_of(), answer_of("a2"))
+        hub.text = "Every employee has 30 days of annual leave."
+        await audits.consider(ask_of(), answer_of("a2", text="Every employee has 12 days of annual leave."))
     found = await audited(bus)
     assert [(one.answer_id, one.agrees, one.cost_usd) for one in found] == [("a1", True, 0.004), ("a2", False, 0.004)]
     assert (found[0].features, found[0].confidence, found[0].cloud_text) == ({"answerable": 0.4}, 0.9, "Twelve days.")
@@ -191,6 +194,43 @@ async def test_a_refusal_costs_nothing_and_a_failure_at_most_what_was_reserved(
         assert count(registry, "audits_total", kb=ask_of().kb, outcome=outcome) == 1
         assert audits.budget.spent_usd == spent_usd
     assert await audited(bus) == []
+    used = [delivery.message async for delivery in bus.scan(streams.USAGE.name, [])]
+    assert [one.cost_usd for one in used if isinstance(one, UsageRecorded)] == [spent_usd] * (spent_usd > 0)
+    async with auditing(nats_server, hub) as (again, _):
+        assert again.budget.spent_usd == spent_usd
+
+
+async def test_a_start_reads_what_was_spent_from_the_days_beginning_on(bus: Bus, nats_server: NatsServer) -> None:
+    hub = Hub(usd=0.004)
+    async with auditing(nats_server, hub) as (audits, _):
+        await audits.consider(ask_of(), answer_of())
+        await audits._queue.join()
+        (spent,) = [delivery async for delivery in bus.scan(streams.USAGE.name, [])]
+    spent_at = spent.timestamp
+    assert await bus.seq_before(streams.USAGE.name, spent_at - timedelta(seconds=1)) == 0
+    assert await bus.seq_before(streams.USAGE.name, spent_at + timedelta(seconds=1)) == 1
+    async with auditing(nats_server, hub) as (again, _):
+        assert again.budget.spent_usd == pytest.approx(0.004)
+    # Of another day, nothing is read again.
+    tomorrow = int(spent_at.timestamp() * 1000) + 86_400_000
+    async with auditing(nats_server, hub, clock_ms=lambda: tomorrow) as (later, _):
+        assert later.follower.position.seq == 1
+        assert later.budget.spent_usd == 0
+
+
+async def test_an_audit_that_fails_unforeseen_is_counted_and_the_next_is_made(
+    bus: Bus, nats_server: NatsServer
+) -> None:
+    hub = Hub(error=nats.errors.OutboundBufferLimitError())
+    async with auditing(nats_server, hub) as (audits, registry):
+        await audits.consider(ask_of(), answer_of("a1"))
+        await asyncio.wait_for(audits._queue.join(), BOUND_S)
+        assert count(registry, "audits_total", kb=ask_of().kb, outcome="failed_unexpected") == 1
+        assert audits.budget.spent_usd == ALL.usd_each_max
+        hub.error = None
+        await audits.consider(ask_of(), answer_of("a2"))
+        await asyncio.wait_for(audits._queue.join(), BOUND_S)
+    assert [one.answer_id for one in await audited(bus)] == ["a2"]
 
 
 async def test_a_cloud_that_abstains_decides_nothing(bus: Bus, nats_server: NatsServer) -> None:
@@ -199,8 +239,19 @@ async def test_a_cloud_that_abstains_decides_nothing(bus: Bus, nats_server: Nats
         await audits.consider(ask_of(), answer_of())
         await audits._queue.join()
         assert count(registry, "audits_total", kb=ask_of().kb, outcome="undecided") == 1
-    assert await audited(bus) == []
+    assert [(one.agrees, one.undecided) for one in await audited(bus)] == [(True, True)]
     assert await bus.count(streams.USAGE.name) == 1
+
+
+async def test_a_paraphrase_is_no_disagreement_and_says_that_it_decides_nothing(
+    bus: Bus, nats_server: NatsServer
+) -> None:
+    hub = Hub(text="Staff may be absent for half a month.")
+    async with auditing(nats_server, hub) as (audits, registry):
+        await audits.consider(ask_of(), answer_of())
+        await audits._queue.join()
+        assert count(registry, "audits_total", kb=ask_of().kb, outcome="undecided") == 1
+    assert [(one.agrees, one.undecided) for one in await audited(bus)] == [(True, True)]
 
 
 async def test_audits_wait_for_asks_and_what_waits_is_bounded(bus: Bus, nats_server: NatsServer) -> None:

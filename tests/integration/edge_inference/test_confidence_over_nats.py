@@ -66,7 +66,16 @@ async def test_an_alarm_stands_on_the_stream_and_disturbs_no_follower_of_calibra
     before = confidence.judge("a", "en", SURE, raw=0.5).threshold
     for number in range(40):
         await watch.observe(
-            Observation(kb="a", language="en", confidence=0.97, right=False, source="audit", at_unix_ms=number + 2)
+            Observation(
+                kb="a",
+                language="en",
+                confidence=0.97,
+                right=False,
+                source="audit",
+                calibrated=True,
+                given_unix_ms=2,
+                at_unix_ms=number + 2,
+            )
         )
     assert confidence.judge("a", "en", SURE, raw=0.5).threshold > before
     stored = await bus.last(streams.CALIBRATION.name, subjects.DRIFT.at(SITE, "a"))

@@ -17,7 +17,7 @@ from causeway.edge_inference.feedback_rules import Observation
 from causeway.proto import streams, subjects
 from causeway.proto.answers import Route
 from causeway.proto.feedback import AnswerAudited, Verdict
-from tests.support.answers_given import given, keep
+from tests.support.answers_given import AT_MS, given, keep
 from tests.support.knowledge_builders import KB
 from tests.support.nats_server import NatsServer, nats_server
 from tests.support.replica_site import BOUND_S, SITE, bus, bus_to
@@ -142,7 +142,7 @@ async def test_a_verdict_that_is_quicker_than_the_ledger_counts_when_its_answer_
 
 
 async def test_a_start_reads_all_again_for_drift_and_counts_nothing_twice(bus: Bus, nats_server: NatsServer) -> None:
-    await keep(bus, given("a1"), given("a2"))
+    await keep(bus, given("a1"), given("a2", confidence=0.6, calibrated=False))
     audited = AnswerAudited(
         answer_id="a2",
         kb=KB,
@@ -161,10 +161,11 @@ async def test_a_start_reads_all_again_for_drift_and_counts_nothing_twice(bus: B
     async with listening(nats_server) as second:
         await until(lambda: len(second.observed) == 2)
         assert second.observed == first.observed
-        assert [(one.source, one.right, one.confidence) for one in second.observed] == [
-            ("audit", False, 0.6),
-            ("feedback", True, 0.9),
+        assert [(one.source, one.right, one.confidence, one.calibrated) for one in second.observed] == [
+            ("audit", False, 0.6, False),
+            ("feedback", True, 0.9, True),
         ]
+        assert {one.given_unix_ms for one in second.observed} == {AT_MS}
         assert second.counted(Verdict.RIGHT) == 0
 
 

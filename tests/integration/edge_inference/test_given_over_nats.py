@@ -4,6 +4,7 @@ import asyncio
 import logging
 from pathlib import Path
 
+import nats.errors
 import pytest
 from prometheus_client import CollectorRegistry
 
@@ -59,6 +60,31 @@ async def test_an_answer_and_its_usage_are_kept_once_with_time_energy_and_price(
     # 10 of the 15 ms were work: 40 W for 10 ms.
     assert usage.watt_hours == pytest.approx(40 * 10 / 3_600_000)
     assert usage.cost_usd == pytest.approx(0.2 * 40 * 10 / 3_600_000 / 1000)
+
+
+class Failing:
+    """A publisher that fails once as no publisher should."""
+
+    def __init__(self) -> None:
+        self.failures = 1
+        self.published: list[str] = []
+
+    async def publish(self, subject: str, message: Message, *, msg_id: str, timeout_s: float | None = None) -> object:
+        if self.failures:
+            self.failures -= 1
+            raise nats.errors.OutboundBufferLimitError
+        self.published.append(msg_id)
+        return None
+
+
+async def test_an_answer_that_fails_unforeseen_is_counted_and_the_next_is_kept() -> None:
+    registry, publisher = CollectorRegistry(), Failing()
+    async with Given(publisher, SITE, AftermathMetrics(registry)) as ledger:
+        await ledger.given(ask_of(), answer_of("a1"), [])
+        await ledger.given(ask_of(), answer_of("a2"), [])
+        await until(lambda: len(publisher.published) == 2)
+    assert publisher.published == ["a2", "a2:answer"]
+    assert count(registry, "answers_unkept_total", what="answer", reason="unexpected") == 1
 
 
 async def test_energy_is_unknown_where_nobody_said_what_the_machine_draws(bus: Bus) -> None:

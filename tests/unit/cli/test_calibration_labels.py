@@ -122,6 +122,36 @@ def test_the_first_word_of_the_asker_counts_and_an_audit_only_without_one() -> N
     ]
 
 
+def test_what_an_answer_should_have_been_labels_later_answers_to_the_same_question_that_nobody_judged() -> None:
+    answers = [
+        given("earlier", at_unix_ms=4),
+        given("wrong", text="Ten days.", question="How long is leave?", at_unix_ms=5),
+        given("again", text="Ten days.", question="how long is LEAVE", at_unix_ms=6),
+        given("mended", text="It is twelve   days.", question="How long is leave?", at_unix_ms=7),
+        given("judged", text="Ten days.", question="How long is leave?", at_unix_ms=8),
+        given("theirs", text="Ten days.", question="How long is leave?", at_unix_ms=9, tenant="other"),
+        given("unlike", text="Ten days.", question="How long is lunch?", at_unix_ms=9),
+    ]
+    answers[0] = msgspec.structs.replace(answers[0], question="How long is leave?")
+    corrected = Feedback(
+        answer_id="wrong", kb="k", verdict=Verdict.CORRECTED, corrected_text="Twelve days", asker="ann"
+    )
+    labels = feedback_labels(answers, [corrected, said("judged", Verdict.RIGHT)], [])
+    assert {one.key: one.right for one in labels} == {"again": False, "judged": True, "mended": True, "wrong": False}
+
+
+def test_a_correction_of_somebody_else_or_without_text_labels_no_other_answer() -> None:
+    answers = [given("a", at_unix_ms=1), given("b", at_unix_ms=2)]
+    by_bob = Feedback(answer_id="a", kb="k", verdict=Verdict.CORRECTED, corrected_text="t", asker="bob")
+    empty = Feedback(answer_id="a", kb="k", verdict=Verdict.CORRECTED, corrected_text=" . ", asker="ann")
+    assert feedback_labels(answers, [by_bob], []) == []
+    assert [one.key for one in feedback_labels(answers, [empty], [])] == ["a"]
+
+
+def test_an_audit_that_could_not_tell_labels_nothing() -> None:
+    assert feedback_labels([given("a")], [], [msgspec.structs.replace(audited("a", True), undecided=True)]) == []
+
+
 @pytest.mark.parametrize(
     "changes", [{"route": Route.CLOUD}, {"route": Route.CACHE}, {"abstained": True}, {"features": {}}]
 )

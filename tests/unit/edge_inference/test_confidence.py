@@ -28,6 +28,8 @@ class Verdict:
     confidence: float
     right: bool
     at_unix_ms: int
+    calibrated: bool = True
+    given_unix_ms: int = FITTED_AT + 1
 
 
 class Place:
@@ -46,9 +48,19 @@ class Place:
         body = encode_file(file)
         self.confidence.take(CalibrationFitted(kb="handbook", version=version, body=body, at_unix_ms=FITTED_AT))
 
-    async def hear(self, count: int, *, right: bool, at: int = FITTED_AT + 1) -> None:
+    async def hear(
+        self,
+        count: int,
+        *,
+        right: bool,
+        at: int = FITTED_AT + 1,
+        calibrated: bool = True,
+        given: int | None = None,
+    ) -> None:
         for _ in range(count):
-            await self.watch.observe(Verdict("handbook", "en", 0.95, right, at))
+            await self.watch.observe(
+                Verdict("handbook", "en", 0.95, right, at, calibrated, at if given is None else given)
+            )
 
 
 def fitted_threshold() -> float:
@@ -122,6 +134,23 @@ def test_while_terms_are_being_indexed_the_calibration_does_not_hold() -> None:
     place = Place()
     place.put_in_force()
     assert not place.confidence.judge("handbook", "en", SURE | {"terms_behind": 0.2}, raw=0.5).calibrated
+
+
+@pytest.mark.parametrize("answer", [{"calibrated": False}, {"given": FITTED_AT - 1}], ids=["uncalibrated", "older"])
+async def test_verdicts_that_come_after_a_calibration_on_answers_that_it_promised_nothing_of_do_not_count(
+    answer: dict[str, int],
+) -> None:
+    place = Place()
+    place.put_in_force()
+    await place.hear(60, right=False, **answer)  # type: ignore[arg-type]
+    assert place.published == []
+    assert place.confidence.judge("handbook", "en", SURE, raw=0.5).threshold == fitted_threshold()
+    labels = {"kb": "handbook", "language": "en"}
+    assert place.registry.get_sample_value("causeway_edge_inference_drift_unpromised_total", labels) == 60
+    assert place.registry.get_sample_value("causeway_edge_inference_drift_judged_total", labels) is None
+    # Nor do they where the calibration is read after them.
+    place.put_in_force(version="v2")
+    assert place.confidence.judge("handbook", "en", SURE, raw=0.5).threshold == fitted_threshold()
 
 
 async def test_wrong_answers_raise_the_threshold_and_say_so_once() -> None:

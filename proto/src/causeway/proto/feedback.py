@@ -88,7 +88,8 @@ class Feedback(Message, frozen=True, kw_only=True):
 
 
 class AnswerAudited(Message, frozen=True, kw_only=True):
-    """A local answer that was asked of the cloud too. `agrees`: both say the same, as far as can be told."""
+    """A local answer that was asked of the cloud too. `agrees`: nothing shows that the two say different things;
+    `undecided`: and nothing that they say the same, so it labels no answer."""
 
     type_name: ClassVar[str] = "io.causeway.answer_audited.v1"
 
@@ -101,3 +102,4 @@ class AnswerAudited(Message, frozen=True, kw_only=True):
     cloud_text: str
     cost_usd: float
     at_unix_ms: int
+    undecided: bool = False

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import aclosing
+from datetime import datetime
 from pathlib import Path
 
 from causeway.bus.broker import EdgeBroker
@@ -13,7 +14,7 @@ from causeway.bus.metrics import BusMetrics
 from causeway.bus.objects import Objects
 from causeway.bus.publishing import Publishing
 from causeway.bus.requesting import Requesting
-from causeway.bus.scanning import last_seq, scan
+from causeway.bus.scanning import last_seq, scan, seq_before
 from causeway.bus.settings import BusSettings
 from causeway.proto import Message, documents, streams, subjects
 from causeway.proto.codec import M
@@ -88,6 +89,10 @@ class BusCalls:
     async def last_seq(self, stream: str) -> int:
         """See scanning.last_seq."""
         return await last_seq(self._broker.js, stream)
+
+    async def seq_before(self, stream: str, moment: datetime) -> int:
+        """See scanning.seq_before."""
+        return await seq_before(self._broker.js, stream, moment)
 
     async def count(self, stream: str) -> int:
         """How many messages the stream holds."""

@@ -12,7 +12,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from causeway.bus.broker import EdgeBroker
-from causeway.bus.errors import NoResponders, NotConnected, PayloadTooLarge, ProblemReply, RequestTimeout
+from causeway.bus.errors import BusError, NoResponders, NotConnected, PayloadTooLarge, ProblemReply, RequestTimeout
 from causeway.bus.settings import BusSettings
 from causeway.proto import Message, decode, decode_any, encode, headers
 from causeway.proto.answers import Problem
@@ -56,27 +56,23 @@ class Requesting:
             reply = await self._broker.request(
                 encode(message), subject, headers=self._headers(message), timeout=timeout_s
             )
-        except nats.errors.NoRespondersError as error:
-            raise NoResponders(subject) from error
-        except nats.errors.MaxPayloadError as error:
-            raise PayloadTooLarge(subject) from error
         except TimeoutError as error:
             raise RequestTimeout(f"{subject} after {timeout_s:.1f} s") from error
         except nats.errors.Error as error:
-            raise NotConnected(f"{subject}: {error}") from error
+            raise _raised_for(subject, error) from error
         return reply_in(reply.raw_message, reply_type)
 
     async def notify(self, subject: str, message: Message) -> None:
         """Tell whoever listens now, at most once: nothing keeps it, nobody replies.
 
         Raises:
-            NotConnected.
+            NotConnected, PayloadTooLarge.
         """
         await self._broker.client.online(0.0)
         try:
             await self._broker.client.publish(subject, encode(message), headers=self._headers(message))
         except nats.errors.Error as error:
-            raise NotConnected(f"{subject}: {error}") from error
+            raise _raised_for(subject, error) from error
 
     def _headers(self, message: Message) -> dict[str, str]:
         return {
@@ -97,15 +93,18 @@ class Requesting:
         """Replies as they come, until the final one. At most `wait_s` between two, at most `total_s` in all.
 
         Raises:
-            NoResponders, RequestTimeout, ProblemReply.
+            NoResponders, RequestTimeout, ProblemReply, PayloadTooLarge, NotConnected.
         """
         client = self._broker.client
         await client.online(wait_s)
         inbox = client.new_inbox()
-        subscription = await client.subscribe(inbox)
+        try:
+            subscription = await client.subscribe(inbox)
+        except nats.errors.Error as error:
+            raise _raised_for(subject, error) from error
         deadline = time.monotonic() + total_s
         try:
-            await client.publish(subject, encode(message), reply=inbox, headers=self._headers(message))
+            await self._send(subject, message, inbox)
             while True:
                 reply = await self._next(subscription, subject, min(wait_s, deadline - time.monotonic()))
                 final = bool((reply.headers or {}).get(headers.FINAL))
@@ -117,6 +116,12 @@ class Requesting:
             with contextlib.suppress(nats.errors.Error):
                 await subscription.unsubscribe()
 
+    async def _send(self, subject: str, message: Message, inbox: str) -> None:
+        try:
+            await self._broker.client.publish(subject, encode(message), reply=inbox, headers=self._headers(message))
+        except nats.errors.Error as error:
+            raise _raised_for(subject, error) from error
+
     async def _next(self, subscription: Subscription, subject: str, wait_s: float) -> Msg:
         try:
             if wait_s <= 0:
@@ -124,9 +129,20 @@ class Requesting:
             message = await subscription.next_msg(timeout=wait_s)
         except TimeoutError as error:
             raise RequestTimeout(f"{subject}: no part within {max(wait_s, 0):.1f} s") from error
+        except nats.errors.Error as error:
+            raise _raised_for(subject, error) from error
         if not message.data and (message.headers or {}).get("Status") == _NO_RESPONDERS:
             raise NoResponders(subject)
         return message
+
+
+def _raised_for(subject: str, error: nats.errors.Error) -> BusError:
+    """No error of the client below leaves this module: callers catch those of the bus."""
+    if isinstance(error, nats.errors.NoRespondersError):
+        return NoResponders(subject)
+    if isinstance(error, nats.errors.MaxPayloadError):
+        return PayloadTooLarge(subject)
+    return NotConnected(f"{subject}: {error}")
 
 
 def reply_in(raw: Msg, reply_type: type[M] | tuple[type[M], ...]) -> M:

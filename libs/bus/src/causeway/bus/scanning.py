@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
 
 import nats.errors
 import nats.js.errors
@@ -89,6 +90,33 @@ async def last_seq(js: EdgeJetStream, stream: str) -> int:
             log.info("stream can not be read yet", extra={"stream": stream, "reason": str(error)})
             await asyncio.sleep(RESUME_PAUSE_S)
     raise NotConnected(f"stream {stream} could not be read")
+
+
+async def seq_before(js: EdgeJetStream, stream: str, moment: datetime) -> int:
+    """The last sequence that was stored before `moment`, by the server's clock; 0: all that is there came since.
+
+    Raises:
+        StreamMissing, NotConnected.
+    """
+    await js.client.online(js.timeout_s)
+    config = api.ConsumerConfig(
+        name=js.client.new_inbox().rsplit(".", 1)[-1],
+        ack_policy=api.AckPolicy.NONE,
+        deliver_policy=api.DeliverPolicy.BY_START_TIME,
+        opt_start_time=moment,
+        inactive_threshold=INACTIVE_S,
+        mem_storage=True,
+        num_replicas=1,
+    )
+    try:
+        # Where a consumer stands that has delivered nothing yet is before what it would deliver first.
+        delivered = (await js.add_consumer(stream, config)).delivered
+        await js.delete_consumer(stream, str(config.name))
+    except nats.js.errors.NotFoundError as error:
+        raise StreamMissing(stream) from error
+    except (nats.errors.Error, TimeoutError) as error:
+        raise NotConnected(f"stream {stream} could not be read") from error
+    return delivered.stream_seq if delivered is not None else 0
 
 
 async def _session(

@@ -34,6 +34,7 @@ class Followed:
     at_unix_ms: int
     cited: tuple[CitedChunk, ...]
     hub_seq: int = 0
+    calibrated: bool = False
 
     def documents(self) -> dict[DocumentName, list[CitedChunk]]:
         """The cited documents, each with its chunks."""
@@ -63,6 +64,7 @@ def followed(answer: AnswerGiven, site: str) -> Followed:
         at_unix_ms=answer.at_unix_ms,
         cited=tuple(answer.cited),
         hub_seq=answer.hub_seq,
+        calibrated=answer.calibrated,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from causeway.proto.answers import Answer, Ask, Route
 from causeway.proto.documents import Residency
 
-_DAY_MS = 86_400_000
+DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +54,12 @@ class AuditBudget:
         """It cost this: said of one's own audit, and of each one that is read. Of another day, it is nothing."""
         self._begin_day(at_unix_ms)
         self._reserved.discard(audit_id)
-        if at_unix_ms // _DAY_MS == self._day:
+        if at_unix_ms // DAY_MS == self._day:
             self._spent[audit_id] = usd
+
+    def holds(self, audit_id: str) -> bool:
+        """Whether money is reserved for it that was neither settled nor refunded."""
+        return audit_id in self._reserved
 
     def refund(self, audit_id: str) -> None:
         """Nothing was done for it."""
@@ -67,7 +71,7 @@ class AuditBudget:
         return sum(self._spent.values())
 
     def _begin_day(self, at_unix_ms: int) -> None:
-        day = at_unix_ms // _DAY_MS
+        day = at_unix_ms // DAY_MS
         if day > self._day:
             self._day = day
             self._spent.clear()

@@ -4,8 +4,10 @@ Made as `Auditing(bus, site, cloud, metrics, rule, rng, refusal=...)` on a bus t
 (`async with`); it is the scheduler's `Audits`. Never for anything but public evidence and a public question.
 
 At most once: an audit that fails is not tried again, and a stop leaves those that wait. What one costs is in USAGE
-with the purpose `audit`, from where every replica knows the day's sum, also after a restart; two replicas that reserve
-in the same moment may spend one audit more than the day allows.
+with the purpose `audit`, from where every replica knows the day's sum, also after a restart: USAGE is read from the
+day's beginning. Of one that failed at the hub it is what was reserved, the most that it can have cost. Two replicas
+that reserve in the same moment may spend one audit more than the day allows; what a process had reserved when it was
+killed, and an audit that failed unforeseen or could not be published, are known to no other.
 """
 
 import asyncio
@@ -14,12 +16,13 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
 from causeway.bus import Bus, BusError, Delivery, Position
 from causeway.edge_inference.aftermath_metrics import AftermathMetrics
-from causeway.edge_inference.audit_budget import AuditBudget, AuditRule, may_leave
+from causeway.edge_inference.audit_budget import DAY_MS, AuditBudget, AuditRule, may_leave
 from causeway.edge_inference.judging import Agreement, compare
 from causeway.edge_inference.scheduling_ports import CloudClient, CloudFailed, CloudRefused
 from causeway.proto import streams, subjects
@@ -32,7 +35,8 @@ PURPOSE = "audit"
 QUEUE_MAX = 16
 QUIET_WAIT_S = 30.0
 DEADLINE_MS = 60_000
-READ_MAX = 20_000
+# The server's clock and this one may differ by so much.
+READ_EARLIER = timedelta(minutes=10)
 _QUIET_POLL_S = 0.1
 _log = logging.getLogger(__name__)
 
@@ -40,6 +44,15 @@ _log = logging.getLogger(__name__)
 def wall_clock_ms() -> int:
     """Unix milliseconds."""
     return int(time.time() * 1000)
+
+
+def _same_passages(answer: Answer, said: CloudAnswer) -> bool | None:
+    """None where it is not known: nothing is cited, or of one document other chunks, maybe of another revision."""
+    ours, theirs = answer.citations, said.citations
+    if {one.chunk_id for one in ours} & {one.chunk_id for one in theirs}:
+        return True
+    one_document = {one.document_id for one in ours} & {one.document_id for one in theirs}
+    return None if one_document or not ours or not theirs else False
 
 
 def nothing_refuses() -> str:
@@ -123,11 +136,20 @@ class Auditing:
             ask, answer = await self._queue.get()
             try:
                 await self._audit(ask, answer)
-            except (BusError, TimeoutError) as error:
-                self._metrics.audits.labels(kb=answer.kb, outcome="not_published").inc()
-                _log.warning("an audit is lost", extra={"reason": type(error).__name__})
+            except Exception as error:  # noqa: BLE001  # The outermost loop of audits: one is lost, not those after it.
+                expected = isinstance(error, BusError | TimeoutError)
+                self._budget_bears(answer)
+                outcome = "not_published" if expected else "failed_unexpected"
+                self._metrics.audits.labels(kb=answer.kb, outcome=outcome).inc()
+                about = {"reason": type(error).__name__}
+                _log.warning("an audit is lost", extra=about, exc_info=None if expected else error)
             finally:
                 self._queue.task_done()
+
+    def _budget_bears(self, answer: Answer) -> None:
+        """What is still reserved for it may have been spent."""
+        if self.budget.holds(answer.answer_id):
+            self.budget.settle(answer.answer_id, self._clock_ms(), self._rule.usd_each_max)
 
     async def _audit(self, ask: Ask, answer: Answer) -> None:
         await self._quiet()
@@ -146,9 +168,11 @@ class Auditing:
             # Tokens may have been made all the same: the day bears the most that it can have cost.
             self.budget.settle(answer.answer_id, began_ms, self._rule.usd_each_max)
             self._metrics.audits.labels(kb=answer.kb, outcome=f"failed_{error.code}").inc()
+            await self._used(ask, answer, None, began_ms)
             return
         self.budget.settle(answer.answer_id, began_ms, said.cost_usd)
-        await self._record(ask, answer, said, began_ms)
+        await self._used(ask, answer, said, began_ms)
+        await self._record(ask, answer, said)
 
     async def _ask(self, ask: Ask, answer: Answer) -> CloudAnswer:
         request = CloudAsk(
@@ -169,7 +193,8 @@ class Auditing:
             raise CloudFailed(CloudFailed.BROKEN, "no final part")
         return final
 
-    async def _record(self, ask: Ask, answer: Answer, said: CloudAnswer, began_ms: int) -> None:
+    async def _used(self, ask: Ask, answer: Answer, said: CloudAnswer | None, began_ms: int) -> None:
+        """Told once whoever reads it: the id is of the answer, in the stream and in the budget."""
         usage = UsageRecorded(
             usage_id=f"{answer.answer_id}:{PURPOSE}",
             site=self._site,
@@ -178,28 +203,30 @@ class Auditing:
             service="edge-inference",
             purpose=PURPOSE,
             route=Route.CLOUD,
-            model=said.model,
-            prompt_tokens=said.prompt_tokens,
-            completion_tokens=said.completion_tokens,
-            cached_tokens=said.cached_tokens,
+            model=said.model if said else "",
+            prompt_tokens=said.prompt_tokens if said else 0,
+            completion_tokens=said.completion_tokens if said else 0,
+            cached_tokens=said.cached_tokens if said else 0,
             duration_ms=float(max(0, self._clock_ms() - began_ms)),
-            watt_hours=said.watt_hours,
-            cost_usd=said.cost_usd,
+            watt_hours=said.watt_hours if said else None,
+            cost_usd=said.cost_usd if said else self._rule.usd_each_max,
             tenant=ask.tenant,
             at_unix_ms=began_ms,
         )
         await self._bus.publish(subjects.USAGE.at(self._site), usage, msg_id=usage.usage_id)
-        found = compare(answer.text, "" if said.abstained else said.text)
+
+    async def _record(self, ask: Ask, answer: Answer, said: CloudAnswer) -> None:
+        text = "" if said.abstained else said.text
+        found = compare(answer.text, text, ask.question, same_passages=_same_passages(answer, said))
         self._metrics.audits.labels(kb=answer.kb, outcome=found.agreement).inc()
-        if found.agreement is Agreement.UNDECIDED:
-            return
         audited = AnswerAudited(
             answer_id=answer.answer_id,
             kb=answer.kb,
             language=answer.language,
             confidence=answer.confidence,
             features=answer.features,
-            agrees=found.agreement is Agreement.AGREES,
+            agrees=found.agreement is not Agreement.DIFFERS,
+            undecided=found.agreement is Agreement.UNDECIDED,
             cloud_text=said.text,
             cost_usd=said.cost_usd,
             at_unix_ms=self._clock_ms(),
@@ -213,8 +240,9 @@ class Auditing:
 
     async def _where(self) -> Position:
         if self._position is None:
-            last = await self._bus.last_seq(streams.USAGE.name)
-            self._position = Position(seq=max(0, last - READ_MAX))
+            began_s = self._clock_ms() // DAY_MS * DAY_MS / 1000
+            day = datetime.fromtimestamp(began_s, UTC)
+            self._position = Position(seq=await self._bus.seq_before(streams.USAGE.name, day - READ_EARLIER))
         return self._position
 
     async def _reset(self, position: Position) -> None:

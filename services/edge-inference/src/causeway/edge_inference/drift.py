@@ -6,6 +6,11 @@ is kept the wealth grows by no more than the stakes that were paid in, so the fi
 `JUDGED_PER_FALSE_ALARM` judged answers or more on average, whenever one looks; when the promise is broken it grows
 exponentially. What it rests on: that an answer is judged is not more likely because it is wrong. Shadow audits draw by
 chance; people complain more than they praise, so feedback alone alarms early.
+
+Of audits, one that could not tell counts as right here. Were it left out, what is left would be biased: a right answer
+in a model's own words is seldom recognised, one from another document mostly. So the share of audits is of answers that
+the cloud does not contradict, at least that of right answers (but for what `judging` takes for a difference wrongly):
+an alarm by audits says that more than was allowed was contradicted, and a loss that the words do not show goes unseen.
 """
 
 from collections import deque

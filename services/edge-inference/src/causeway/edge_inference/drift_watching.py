@@ -36,6 +36,10 @@ class Observed(Protocol):
     @property
     def right(self) -> bool: ...
     @property
+    def calibrated(self) -> bool: ...
+    @property
+    def given_unix_ms(self) -> int: ...
+    @property
     def at_unix_ms(self) -> int: ...
 
 
@@ -45,7 +49,13 @@ class DriftMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.judged = Counter(
             "causeway_edge_inference_drift_judged_total",
-            "Local answers that a verdict or an audit has judged since the calibration",
+            "Local answers under the calibration in force that a verdict or an audit has judged",
+            ["kb", "language"],
+            registry=registry,
+        )
+        self.unpromised = Counter(
+            "causeway_edge_inference_drift_unpromised_total",
+            "Verdicts and audits of answers that the calibration in force promised nothing of",
             ["kb", "language"],
             registry=registry,
         )
@@ -81,7 +91,7 @@ class DriftWatch:
         self._kept: dict[tuple[str, str], deque[Observed]] = {}
 
     def begin(self, kb: str, group: str, version: str, promise: float, threshold: float, at_unix_ms: int) -> None:
-        """Watch a calibration from `at_unix_ms` on; verdicts that came since are taken, without an alarm."""
+        """Watch a calibration from `at_unix_ms` on; verdicts on answers given since are taken, without an alarm."""
         watched = _Watched(version, at_unix_ms, Drift(promise=promise, fitted=threshold))
         self._watched[kb, group] = watched
         for one in self._kept.get((kb, group), ()):
@@ -103,10 +113,12 @@ class DriftWatch:
         key = (observed.kb, group_of(observed.language))
         self._keep(key, observed)
         watched = self._watched.get(key)
-        turn = self._fold(watched, observed) if watched is not None else None
         if watched is None:
             return
-        self._metrics.judged.labels(kb=key[0], language=key[1]).inc()
+        promised = _promised(watched, observed)
+        counter = self._metrics.judged if promised else self._metrics.unpromised
+        counter.labels(kb=key[0], language=key[1]).inc()
+        turn = self._fold(watched, observed)
         if turn is None:
             return
         self._metrics.alarmed.labels(kb=key[0], language=key[1]).set(watched.drift.alarmed)
@@ -116,7 +128,7 @@ class DriftWatch:
             await self._publish(message, f"drift:{':'.join(key)}:{watched.version}:{turn.judged}")
 
     def _fold(self, watched: _Watched, observed: Observed) -> Turn | None:
-        if observed.at_unix_ms < watched.since_unix_ms:
+        if not _promised(watched, observed):
             return None
         return watched.drift.judge(Judged(probability=observed.confidence, right=observed.right))
 
@@ -126,6 +138,12 @@ class DriftWatch:
         self._kept[key] = kept
         if len(self._kept) > WATCHED_MAX:
             self._metrics.dropped.inc(len(self._kept.pop(next(iter(self._kept)))))
+
+
+def _promised(watched: _Watched, observed: Observed) -> bool:
+    """Whether the answer was given under this calibration: an older one was promised something else, or nothing, and so
+    was one given while terms were behind."""
+    return observed.calibrated and observed.given_unix_ms >= watched.since_unix_ms
 
 
 def publish_on(bus: Bus, site: str) -> Publish:

@@ -64,7 +64,7 @@ class FeedbackFollowing:
         self._read_max = read_max
         self._began_unix_ms = int(time.time() * 1000) if began_unix_ms is None else began_unix_ms
         self._verdicts = Verdicts(VERDICTS_MAX)
-        self._early: OrderedDict[str, list[tuple[Feedback, int]]] = OrderedDict()
+        self._early: OrderedDict[str, list[tuple[Feedback | AnswerAudited, int]]] = OrderedDict()
         self._position: Position | None = None
         answers.listeners.append(self._on_answers)
         self.follower = bus.follow(
@@ -92,19 +92,26 @@ class FeedbackFollowing:
     async def _on_feedback(self, deliveries: Sequence[Delivery]) -> None:
         for each in deliveries:
             at_ms = int(each.timestamp.timestamp() * 1000)
-            if isinstance(each.message, AnswerAudited):
-                await self._audited(each.message)
-            elif isinstance(each.message, Feedback):
-                answer = self._answers.index.of(each.message.answer_id)
-                await self._said(each.message, answer, at_ms)
+            if isinstance(each.message, Feedback | AnswerAudited):
+                await self._judged(each.message, self._answers.index.of(each.message.answer_id), at_ms)
             created = self.follower.position.stream_created
             self._position = Position(seq=each.stream_seq, stream_created=created)
 
     async def _on_answers(self, answers: Sequence[Followed]) -> None:
         """A verdict may be quicker than the ledger."""
         for answer in answers:
-            for feedback, at_ms in self._early.pop(answer.answer_id, ()):
-                await self._said(feedback, answer, at_ms)
+            for judgement, at_ms in self._early.pop(answer.answer_id, ()):
+                await self._judged(judgement, answer, at_ms)
+
+    async def _judged(self, judgement: Feedback | AnswerAudited, answer: Followed | None, at_ms: int) -> None:
+        if isinstance(judgement, Feedback):
+            await self._said(judgement, answer, at_ms)
+        elif answer is None:
+            if at_ms >= self._began_unix_ms:
+                self._metrics.feedback_ignored.labels(reason=Ignored.UNKNOWN_ANSWER).inc()
+            self._wait_for_answer(judgement, at_ms)
+        else:
+            await self._observe(answer, judgement.agrees, "audit", judgement.at_unix_ms)
 
     async def _said(self, feedback: Feedback, answer: Followed | None, at_ms: int) -> None:
         ruling = rule(feedback, answer, self._verdicts.first(feedback))
@@ -122,36 +129,26 @@ class FeedbackFollowing:
         if ruling.rejects and self._cache is not None:
             await self._cache.reject(answer.kb, original_of(answer.answer_id), f"feedback: {feedback.verdict}")
         if ruling.example:
-            await self._observe(answer, feedback.verdict is Verdict.RIGHT, at_ms)
+            await self._observe(answer, feedback.verdict is Verdict.RIGHT, "feedback", at_ms)
         # Last: a verdict whose effects failed comes again, and is the first again.
         if ruling.ignored is None:
             self._verdicts.remember(feedback)
 
-    async def _observe(self, answer: Followed, right: bool, at_ms: int) -> None:
+    async def _observe(self, answer: Followed, right: bool, source: str, at_ms: int) -> None:
         observation = Observation(
             kb=answer.kb,
             language=answer.language,
             confidence=answer.confidence,
             right=right,
-            source="feedback",
+            source=source,
+            calibrated=answer.calibrated,
+            given_unix_ms=answer.at_unix_ms,
             at_unix_ms=at_ms,
         )
         for observe in self._observers:
             await observe(observation)
 
-    async def _audited(self, audit: AnswerAudited) -> None:
-        observation = Observation(
-            kb=audit.kb,
-            language=audit.language,
-            confidence=audit.confidence,
-            right=audit.agrees,
-            source="audit",
-            at_unix_ms=audit.at_unix_ms,
-        )
-        for observe in self._observers:
-            await observe(observation)
-
-    def _wait_for_answer(self, feedback: Feedback, at_ms: int) -> None:
-        self._early.setdefault(feedback.answer_id, []).append((feedback, at_ms))
+    def _wait_for_answer(self, judgement: Feedback | AnswerAudited, at_ms: int) -> None:
+        self._early.setdefault(judgement.answer_id, []).append((judgement, at_ms))
         if len(self._early) > EARLY_MAX:
             self._early.popitem(last=False)

@@ -38,13 +38,17 @@ class Ruling:
 
 @dataclass(frozen=True, kw_only=True)
 class Observation:
-    """An answer with its confidence, and whether it turned out right. `source` is `feedback` or `audit`."""
+    """An answer with its confidence, and whether it turned out right. `source` is `feedback` or `audit`.
+
+    `calibrated`: it was given under a calibration. `at_unix_ms` is of the verdict, `given_unix_ms` of the answer."""
 
     kb: str
     language: str
     confidence: float
     right: bool
     source: str
+    calibrated: bool
+    given_unix_ms: int
     at_unix_ms: int
 
 

@@ -99,6 +99,9 @@ class Given:
                 where = subjects.ANSWERED.at(self._site, answer.kb)
                 await self._store("answer", where, answer, answer.answer_id)
                 await self._store("usage", subjects.USAGE.at(self._site), usage, f"{answer.answer_id}:answer")
+            except Exception as error:  # noqa: BLE001  # The outermost loop of the ledger: the next answers are kept.
+                self._metrics.unkept.labels(what="answer", reason="unexpected").inc()
+                _log.warning("an answer is not kept", extra={"reason": type(error).__name__}, exc_info=error)
             finally:
                 self._queue.task_done()
                 self._metrics.waiting.set(self._queue.qsize())
