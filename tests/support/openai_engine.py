@@ -31,6 +31,8 @@ class Knobs:
     first_token_s: float = 0.0
     token_s: float = 0.0
     status: int = 200
+    unserved_model: str = ""
+    """A generation by this one is a 404, as with vLLM."""
     health_status: int = 200
     die_after: int | None = None
     """Breaks the connection off, without the end of the stream."""
@@ -127,6 +129,8 @@ class StandIn:
 
     async def _complete(self, body: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         self.requests.append(body)
+        if self.knobs.unserved_model == body["model"]:
+            return await _reply(writer, 404, {"error": {"message": "The model does not exist.", "code": 404}})
         if self.knobs.status != 200:
             return await _reply(writer, self.knobs.status, {"error": {"message": "set so", "code": self.knobs.status}})
         if self.running >= self.knobs.sequences_max and self.waiting >= self.knobs.queue_max:

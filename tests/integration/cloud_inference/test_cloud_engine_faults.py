@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from causeway.proto.cloud import CloudPartKind, Refusal
-from tests.support.cloud_hub import Asked, Hub, encoder, fill, hub, kinds
+from tests.support.cloud_hub import KB, Asked, Hub, encoder, fill, hub, kinds
 from tests.support.milvus_servers import embedded_milvus
 from tests.support.nats_server import NatsServer
 from tests.support.openai_engine import Knobs, stand_in
@@ -38,7 +38,9 @@ def code(got: Asked) -> str:
     [
         (Knobs(status=503), Refusal.BUSY, "busy"),
         (Knobs(status=500), Refusal.ENGINE, "gone"),
-        (Knobs(status=404), Refusal.ENGINE, "refused"),
+        (Knobs(status=404), Refusal.ENGINE_REFUSED, "refused"),
+        (Knobs(status=400), Refusal.ENGINE_REFUSED, "refused"),
+        (Knobs(status=401), Refusal.ENGINE, "denied"),
         (Knobs(die_after=0), Refusal.ENGINE, "gone"),
         (Knobs(die_after=3), Refusal.ENGINE, "gone"),
         (Knobs(error_after=2), Refusal.ENGINE, "gone"),
@@ -56,7 +58,7 @@ async def test_a_failure_of_the_engine_is_a_typed_reply_and_the_next_answer_come
         got = await running.ask(question)
         assert code(got) == refusal
         assert got.problem is not None
-        assert got.problem.retryable
+        assert got.problem.retryable is (refusal is not Refusal.ENGINE_REFUSED)
         assert kinds(got.parts)[:1] == ["accepted"]
         assert all(part.answer is None for part in got.parts)
         used = await running.until_used(1)
@@ -64,6 +66,20 @@ async def test_a_failure_of_the_engine_is_a_typed_reply_and_the_next_answer_come
         engine.knobs = Knobs()
         await running.until_status(True)
         assert not (await running.ask(question)).answer.abstained
+
+
+async def test_a_misnamed_adapter_refuses_its_own_knowledge_base_and_says_what_to_correct(
+    nats_server: NatsServer, shared_shelf: str
+) -> None:
+    knobs, adapters = Knobs(unserved_model="fiance"), {"adapters": f"{KB}=fiance"}
+    async with stand_in(knobs) as engine, hub(nats_server, shared_shelf, engine.url, **adapters) as running:
+        got = await running.ask(LEAVE)
+        assert (code(got), kinds(got.parts)) == (Refusal.ENGINE_REFUSED, ["accepted"])
+        assert got.problem is not None
+        assert f"{KB}=fiance in CLOUD_INFERENCE_ADAPTERS" in got.problem.mend
+        assert not (await running.ask(LEAVE, kb="other")).answer.abstained
+        status = await running.status()
+        assert (status.healthy, status.refused) == (True, {"engine_refused": 1})
 
 
 async def test_an_engine_that_is_killed_in_the_middle_of_answers_refuses_at_once_until_it_is_back(
@@ -232,7 +248,10 @@ async def test_a_shelf_that_is_gone_is_a_typed_reply(nats_server: NatsServer, tm
             seen = len(engine.requests)
             await asyncio.to_thread(milvus.kill)
             got, took_s = await timed(running, first_token_ms=6_000)
-            assert code(got) in (Refusal.ENGINE, Refusal.DEADLINE)
+            assert code(got) in (Refusal.SHELF_AWAY, Refusal.DEADLINE)
+            assert got.problem is not None
+            assert got.problem.retryable
+            assert (await running.status()).healthy
             assert took_s < 6.5
             assert len(engine.requests) == seen
             await asyncio.to_thread(milvus.start)

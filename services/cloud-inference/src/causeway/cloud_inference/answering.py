@@ -10,10 +10,11 @@ from causeway.cloud_inference.billing import Bill, Billing
 from causeway.cloud_inference.citing import checked
 from causeway.cloud_inference.completions import Generation
 from causeway.cloud_inference.entrance import Entrance
-from causeway.cloud_inference.errors import EngineBusy, EngineError
+from causeway.cloud_inference.errors import EngineBusy, EngineError, EngineRefused
 from causeway.cloud_inference.generating import ABORT, Generating
 from causeway.cloud_inference.metrics import Metrics
 from causeway.cloud_inference.ports import Engine
+from causeway.cloud_inference.problems import engine_refused
 from causeway.cloud_inference.prompt import Passage, Prompt, TokenMeasure, assembled
 from causeway.cloud_inference.retrieving import Found
 from causeway.cloud_inference.running import OutOfTime, Running
@@ -149,7 +150,7 @@ class Answering:
         except OutOfTime:
             raise self._entrance.refuse(Refusal.DEADLINE, "the search took all of the time") from None
         except ShelfError as error:
-            raise self._entrance.refuse(Refusal.ENGINE, f"nothing can be searched: {error}") from error
+            raise self._entrance.refuse(Refusal.SHELF_AWAY, f"nothing can be searched: {error}") from error
         if not found.known:
             raise self._entrance.refuse(Refusal.UNKNOWN_KB, f"nothing is shared of the knowledge base {ask.kb!r}")
         return found
@@ -174,6 +175,10 @@ class Answering:
             raise self._entrance.refuse(Refusal.DEADLINE, "the engine gave no token in time") from None
         except EngineBusy as error:
             raise self._entrance.refuse(Refusal.BUSY, error.detail) from error
+        except EngineRefused as error:
+            model, adapter = work.generating.model, work.ask.kb in self._rules.adapters
+            refused = engine_refused(work.ask.kb, model, adapter=adapter, reason=error.detail)
+            raise self._entrance.counted(refused) from error
         except EngineError as error:
             raise self._entrance.refuse(Refusal.ENGINE, error.detail) from error
         work.watch.add("first_token", generating.first_token_s)

@@ -113,10 +113,14 @@ class Entrance:
 
     def refuse(self, refusal: Refusal, reason: str, prompt_tokens: int = 0) -> Refused:
         """Count a refusal; raise what is returned. `prompt_tokens` 0: not known."""
-        self.refused[refusal] += 1
         if refusal is Refusal.DEADLINE:
             self.starved = self.starved.after(prompt_tokens)
-        return Refused(refusal, reason)
+        return self.counted(Refused(refusal, reason))
+
+    def counted(self, refused: Refused) -> Refused:
+        """Count one that was made elsewhere; raise what is returned."""
+        self.refused[refused.refusal] += 1
+        return refused
 
     def cancel(self, site: str, ask_id: str) -> bool:
         """End an ask of a site, if it is here."""

@@ -41,6 +41,11 @@ class Generating:
         self.text = ""
         self.finish_reason = ABORT
 
+    @property
+    def model(self) -> str:
+        """What the engine was asked by: the served model's name, or an adapter's."""
+        return self._generation.model
+
     async def pieces(self, running: Running, until_s: float) -> AsyncGenerator[str, None]:
         """Text as it comes. At `until_s` it ends, and `finish_reason` is `abort`.
 

@@ -15,6 +15,7 @@ from causeway.cloud_inference.completions import DONE, Generation, Piece, body, 
 from causeway.cloud_inference.engine_load import EngineLoad, load_in
 from causeway.cloud_inference.errors import (
     EngineBusy,
+    EngineDenied,
     EngineGarbage,
     EngineGone,
     EngineRefused,
@@ -27,6 +28,7 @@ _CONNECTIONS_MORE = 4
 # Engines close a connection that was idle for 5 s: one that is taken up at that moment would look like a dead engine.
 _IDLE_CONNECTION_S = 2.0
 _BUSY = (429, 503)
+_DENIED = (401, 403)
 _DETAIL_BYTES_MAX = 300
 T = TypeVar("T")
 
@@ -115,7 +117,7 @@ class OpenAiEngine:
         asked = {"model": model, "prompt": text, "content": text, "add_special_tokens": False}
         try:
             told = _decoded(await self._call("POST", "tokenize", asked), _Tokens)
-        except EngineRefused:
+        except (EngineRefused, EngineDenied):
             return None
         return told.count or len(told.tokens)
 
@@ -177,7 +179,7 @@ async def _whole(response: httpx.Response, bytes_max: int) -> bytes:
     return found
 
 
-async def _refusal(response: httpx.Response) -> EngineBusy | EngineGone | EngineRefused:
+async def _refusal(response: httpx.Response) -> EngineBusy | EngineDenied | EngineGone | EngineRefused:
     head = b""
     async for some in response.aiter_bytes():
         head += some
@@ -186,6 +188,8 @@ async def _refusal(response: httpx.Response) -> EngineBusy | EngineGone | Engine
     detail = f"status {response.status_code}: {head[:_DETAIL_BYTES_MAX].decode('utf-8', 'replace')}"
     if response.status_code in _BUSY:
         return EngineBusy(detail)
+    if response.status_code in _DENIED:
+        return EngineDenied(detail)
     if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
         return EngineGone(detail)
     return EngineRefused(detail)
