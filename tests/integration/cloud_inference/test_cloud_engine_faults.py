@@ -53,7 +53,8 @@ def code(got: Asked) -> str:
 async def test_a_failure_of_the_engine_is_a_typed_reply_and_the_next_answer_comes(
     nats_server: NatsServer, shared_shelf: str, question: str, knobs: Knobs, refusal: Refusal, kind: str
 ) -> None:
-    async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url) as running:
+    prices = {"price_prompt_usd": 1.0, "price_completion_usd": 4.0}
+    async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url, **prices) as running:
         engine.knobs = knobs
         got = await running.ask(question)
         assert code(got) == refusal
@@ -62,7 +63,9 @@ async def test_a_failure_of_the_engine_is_a_typed_reply_and_the_next_answer_come
         assert kinds(got.parts)[:1] == ["accepted"]
         assert all(part.answer is None for part in got.parts)
         used = await running.until_used(1)
-        assert used[0].completion_tokens == sum(part.kind is CloudPartKind.TOKEN for part in got.parts)
+        written = sum(part.kind is CloudPartKind.TOKEN for part in got.parts)
+        assert used[0].completion_tokens == written
+        assert bool(used[0].prompt_tokens) is bool(used[0].cost_usd) is bool(written), "it has read what it wrote of"
         engine.knobs = Knobs()
         await running.until_status(True)
         assert not (await running.ask(question)).answer.abstained
@@ -111,6 +114,8 @@ async def test_a_first_token_that_is_late_ends_the_ask_then_and_the_engine_stops
         assert code(got) == Refusal.DEADLINE
         assert 1.4 < took_s < 4.0
         await until(lambda: engine.aborted == 1 and engine.running == 0, 2.0)
+        (used,) = await running.until_used(1)
+        assert (used.prompt_tokens, used.completion_tokens) == (0, 0)
         # Whoever has no more time than that is not begun any more.
         again, took_s = await timed(running, first_token_ms=1_500)
         assert (code(again), again.parts) == (Refusal.DEADLINE, [])

@@ -98,8 +98,10 @@ class Generating:
 
     @property
     def usage(self) -> Usage:
-        """As the engine counted; where it could not say so any more, what was reckoned and one token a piece."""
-        return self._usage or Usage(prompt_tokens=self._reckoned_tokens, completion_tokens=self._tokens)
+        """As the engine counted. Where it wrote and could not say so any more, what was reckoned and one token a piece;
+        where it never began to write, nothing: it refused, was gone, or the request stood in its queue."""
+        reckoned = self._reckoned_tokens if self._tokens else 0
+        return self._usage or Usage(prompt_tokens=reckoned, completion_tokens=self._tokens)
 
     @property
     def first_token_s(self) -> float:
