@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from causeway.milvus.shelf import MilvusShelf
+from causeway.milvus.values import ShelfPosition
 from causeway.proto.cloud import CloudPartKind, Refusal
 from tests.support.cloud_hub import KB, Asked, Hub, encoder, fill, hub, kinds
 from tests.support.milvus_servers import embedded_milvus
@@ -243,6 +245,21 @@ async def test_a_queue_in_the_engine_is_reckoned_with(nats_server: NatsServer, s
         assert took_s < AT_ONCE_S
         for task in tasks:
             assert (await task).problem is None
+
+
+async def test_a_shelf_that_is_being_emptied_is_a_refusal_that_passes(nats_server: NatsServer, tmp_path: Path) -> None:
+    with embedded_milvus(tmp_path / "milvus") as milvus:
+        await asyncio.to_thread(asyncio.run, fill(milvus.uri, encoder()))
+        shelf = MilvusShelf(milvus.uri, timeout_s=20.0)
+        async with stand_in() as engine, hub(nats_server, milvus.uri, engine.url) as running:
+            await shelf.put_position(ShelfPosition(clearing=True))
+            got = await running.ask(LEAVE)
+            assert (code(got), got.parts) == (Refusal.SHELF_REBUILDING, [])
+            assert got.problem is not None
+            assert got.problem.retryable
+            await shelf.put_position(ShelfPosition(seq=900, stream_created=1))
+            assert not (await running.ask(LEAVE)).answer.abstained
+        await shelf.close()
 
 
 async def test_a_shelf_that_is_gone_is_a_typed_reply(nats_server: NatsServer, tmp_path: Path) -> None:

@@ -172,6 +172,7 @@ def test_a_refusal_gives_the_local_answer_at_once(code: Refusal) -> None:
         Refusal.UNKNOWN_KB: "refused_unknown_kb",
         Refusal.ENGINE_REFUSED: "refused",
         Refusal.SHELF_AWAY: "refused",
+        Refusal.SHELF_REBUILDING: "refused",
     }
     assert reply.told == (Route.FALLBACK, names[code])
     assert reply.took_s == pytest.approx(0.01, abs=NEAR_S)
@@ -425,6 +426,7 @@ def test_a_probe_that_fails_keeps_it_open() -> None:
         (refused(Refusal.PAUSED), {}, False),
         (refused(Refusal.ENGINE_REFUSED), {}, False),
         (refused(Refusal.SHELF_AWAY), {}, False),
+        (refused(Refusal.SHELF_REBUILDING), {}, False),
         (refused(Refusal.BUSY), {}, True),
         (refused(Refusal.ENGINE), {}, True),
         (refused(Refusal.DEADLINE), {}, True),

@@ -49,6 +49,7 @@ class Refusal(enum.StrEnum):
     ENGINE = "engine_down"
     ENGINE_REFUSED = "engine_refused"
     SHELF_AWAY = "shelf_away"
+    SHELF_REBUILDING = "shelf_rebuilding"
     PAUSED = "paused"
     UNKNOWN_KB = "unknown_kb"
 

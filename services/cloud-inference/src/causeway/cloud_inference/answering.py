@@ -18,6 +18,7 @@ from causeway.cloud_inference.problems import engine_refused
 from causeway.cloud_inference.prompt import Passage, Prompt, TokenMeasure, assembled
 from causeway.cloud_inference.retrieving import Found
 from causeway.cloud_inference.running import OutOfTime, Running
+from causeway.cloud_inference.settled import ShelfRebuilding
 from causeway.cloud_inference.stopwatch import Stopwatch
 from causeway.cloud_inference.wording import abstention
 from causeway.language import detect
@@ -149,6 +150,8 @@ class Answering:
             )
         except OutOfTime:
             raise self._entrance.refuse(Refusal.DEADLINE, "the search took all of the time") from None
+        except ShelfRebuilding as error:
+            raise self._entrance.refuse(Refusal.SHELF_REBUILDING, str(error)) from error
         except ShelfError as error:
             raise self._entrance.refuse(Refusal.SHELF_AWAY, f"nothing can be searched: {error}") from error
         if not found.known:

@@ -10,12 +10,12 @@ _MENDS = {
     Refusal.ENGINE: "answer locally; the hub's operator sees why in cloud-inference's log and status",
     Refusal.ENGINE_REFUSED: "answer locally until the hub's operator corrects CLOUD_INFERENCE_ENGINE_MODEL",
     Refusal.SHELF_AWAY: "answer locally; the hub's operator sees why in cloud-inference's log and settings",
+    Refusal.SHELF_REBUILDING: "answer locally, and ask again when sync-delta has filled the shelf",
     Refusal.PAUSED: "answer locally until the hub's operator takes the pause back",
     Refusal.UNKNOWN_KB: "share documents of this knowledge base with the hub first",
 }
 _MENDED_BY_AN_OPERATOR = frozenset({Refusal.UNKNOWN_KB, Refusal.ENGINE_REFUSED})
 CANCELLED = "cancelled"
-SHELF_REBUILDING = "shelf_rebuilding"
 
 
 class Refused(ProblemReply):
@@ -45,14 +45,12 @@ def engine_refused(kb: str, model: str, *, adapter: bool, reason: str) -> Refuse
 def shelf_away(reason: str, *, retryable: bool = True) -> Problem:
     """Whether citations stand can not be told here."""
     mend = "ask again later; the hub's operator sees why in cloud-inference's log and settings"
-    return Problem(code=Refusal.SHELF_AWAY, message=f"the shelf can not be read: {reason}", mend=mend, retryable=retryable)
-
-
-def shelf_rebuilding() -> Problem:
-    """Whether citations stand can not be told yet."""
     return Problem(
-        code=SHELF_REBUILDING,
-        message="the shelf is being emptied to be filled again",
-        mend="ask again when sync-delta has filled it",
-        retryable=True,
+        code=Refusal.SHELF_AWAY, message=f"the shelf can not be read: {reason}", mend=mend, retryable=retryable
     )
+
+
+def shelf_rebuilding(reason: str) -> Problem:
+    """Whether citations stand can not be told yet."""
+    mend = "ask again when sync-delta has filled it"
+    return Problem(code=Refusal.SHELF_REBUILDING, message=reason, mend=mend, retryable=True)
