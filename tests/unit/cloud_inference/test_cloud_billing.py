@@ -30,7 +30,7 @@ async def billed(*steps: Step) -> UsageRecorded:
     generation = Generation(model="m", messages=[], tokens_max=8)
     generating = Generating(engine, Entrance(Rules(), metrics), generation, RECKONED)
     ask = CloudAsk(ask_id="1", kb="k", question="?", deadline_ms=1_000, first_token_ms=1_000)
-    bill = Billing(Tariff(price=PRICE), metrics, used=used.append).bill("branch-1", ask, "m", generating)
+    bill = Billing(Tariff(price=PRICE), metrics, used=used.append).bill("branch-1", ask, generating)
     with suppress(EngineError, OutOfTime):
         await spent(bill, generating)
     (event,) = used

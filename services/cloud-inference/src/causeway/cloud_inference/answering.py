@@ -139,7 +139,7 @@ class Answering:
             found=found,
             prompt=prompt,
             generating=generating,
-            bill=self._billing.bill(running.site, ask, model, generating),
+            bill=self._billing.bill(running.site, ask, generating),
         )
 
     async def _found(self, ask: CloudAsk, running: Running, watch: Stopwatch) -> Found:

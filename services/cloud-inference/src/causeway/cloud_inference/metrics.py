@@ -25,6 +25,7 @@ class Metrics:
         self.standings = counter("standings", "Cited documents that sites asked about, by how they stand.", "standing")
         self.unused = counter("usage_dropped", "Usage events that could not be kept.")
         self.measured = counter("measurements", "Generations made only to learn the engine's pace.")
+        self.withheld = counter("measurements_withheld", "Measurements that were due and not made, by why.", "reason")
         self.timeouts = gauge("engine_timeouts_in_a_row", "Time-outs of the engine since its last success.")
         self.healthy = gauge("engine_healthy", "1 while the engine can be asked.")
         self.running = gauge("engine_requests_running", "Requests that the engine runs, by its own metrics.")
