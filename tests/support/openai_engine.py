@@ -46,6 +46,9 @@ class Knobs:
     sequences_max: int = 256
     queue_max: int = 256
     key: str = ""
+    finish: bool = True
+    """Whether it says why it ended, before it says that it is done."""
+    done: bool = True
     usage: bool = True
     cached_tokens: int = 0
 
@@ -180,12 +183,14 @@ class StandIn:
             await asyncio.sleep(knobs.token_s)
         if await self._fails(len(pieces), writer):
             return
-        await _event(writer, _chunk(body, {}, finish="length" if cut else "stop"))
+        if knobs.finish:
+            await _event(writer, _chunk(body, {}, finish="length" if cut else "stop"))
         if knobs.usage and body.get("stream_options", {}).get("include_usage"):
             usage: dict[str, Any] = {"prompt_tokens": len(_PIECE.findall(prompt)), "completion_tokens": len(pieces)}
             usage["prompt_tokens_details"] = {"cached_tokens": knobs.cached_tokens}
             await _event(writer, _chunk(body, None, usage=usage))
-        await _event(writer, "[DONE]")
+        if knobs.done:
+            await _event(writer, "[DONE]")
         await _write(writer, b"")
         self.finished += 1
 

@@ -170,6 +170,14 @@ async def test_an_answer_that_the_deadline_ends_is_given_as_far_as_it_came(
         await until(lambda: engine.aborted == 1, 2.0)
 
 
+async def test_an_answer_whose_engine_does_not_say_why_it_ended_is_whole(
+    nats_server: NatsServer, shared_shelf: str
+) -> None:
+    async with stand_in(Knobs(finish=False)) as engine, hub(nats_server, shared_shelf, engine.url) as running:
+        answer = (await running.ask(LEAVE)).answer
+        assert (answer.finish_reason, answer.reason, answer.abstained) == ("stop", "", False)
+
+
 async def test_an_engine_that_hangs_is_left_after_the_idle_time(nats_server: NatsServer, shared_shelf: str) -> None:
     async with (
         stand_in() as engine,

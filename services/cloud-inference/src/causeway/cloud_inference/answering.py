@@ -8,7 +8,7 @@ from typing import Protocol
 from causeway.bus import ProblemReply
 from causeway.cloud_inference.billing import Bill, Billing
 from causeway.cloud_inference.citing import checked
-from causeway.cloud_inference.completions import Generation
+from causeway.cloud_inference.completions import STOP, Generation
 from causeway.cloud_inference.entrance import Entrance
 from causeway.cloud_inference.errors import EngineBusy, EngineError, EngineRefused
 from causeway.cloud_inference.generating import ABORT, Generating
@@ -25,8 +25,6 @@ from causeway.language import detect
 from causeway.milvus.errors import ShelfError
 from causeway.proto.answers import Citation
 from causeway.proto.cloud import CloudAnswer, CloudAsk, CloudPart, CloudPartKind, Refusal
-
-_ENDED_BY_ITSELF = "stop"
 
 
 class Retriever(Protocol):
@@ -190,7 +188,7 @@ class Answering:
         generating, usage = work.generating, work.generating.usage
         with work.watch.part("check"):
             # What the deadline or the limit of tokens broke off may end within a sentence.
-            whole = generating.finish_reason == _ENDED_BY_ITSELF
+            whole = generating.finish_reason == STOP
             result = checked(generating.text, work.ask.question, work.prompt.texts, whole=whole)
         for what, count in (("kept", len(result.cited)), ("removed", result.removed), ("added", result.added)):
             self._metrics.citations.labels(what=what).inc(count)

@@ -11,7 +11,7 @@ from typing import TypeVar
 import httpx
 import msgspec
 
-from causeway.cloud_inference.completions import DONE, Generation, Piece, body, piece
+from causeway.cloud_inference.completions import DONE, STOP, Generation, Piece, body, piece
 from causeway.cloud_inference.engine_load import EngineLoad, load_in
 from causeway.cloud_inference.errors import (
     EngineBusy,
@@ -72,7 +72,7 @@ class OpenAiEngine:
         )
 
     async def generate(self, generation: Generation) -> AsyncGenerator[Piece, None]:
-        """The events as they come, to the end of the stream.
+        """The events as they come, to the end of the stream, of which one has the finish reason.
 
         Raises:
             EngineError: see errors.py; also where the stream ends before its end.
@@ -84,6 +84,9 @@ class OpenAiEngine:
             async for some in response.aiter_bytes():
                 for data in reader.feed(some):
                     if data == DONE:
+                        if not ended:
+                            # Some servers never say why; one that was broken off does not come to say that it is done.
+                            yield Piece(finish_reason=STOP)
                         return
                     found = piece(data)
                     ended = ended or bool(found.finish_reason)
