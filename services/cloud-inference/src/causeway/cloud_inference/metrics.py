@@ -24,6 +24,7 @@ class Metrics:
         self.failures = counter("engine_failures", "Calls of the engine that failed, by kind.", "kind")
         self.standings = counter("standings", "Cited documents that sites asked about, by how they stand.", "standing")
         self.unused = counter("usage_dropped", "Usage events that could not be kept.")
+        self.usage_failures = counter("usage_failures", "Errors that were not expected while usage was published.")
         self.measured = counter("measurements", "Generations made only to learn the engine's pace.")
         self.withheld = counter("measurements_withheld", "Measurements that were due and not made, by why.", "reason")
         self.timeouts = gauge("engine_timeouts_in_a_row", "Time-outs of the engine since its last success.")
