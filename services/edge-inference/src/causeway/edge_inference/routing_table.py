@@ -118,8 +118,8 @@ Inputs that are numbers stand here for both sides of their limit: the probabilit
 calibration; the time that is left, less what is kept for the reply (the margin, or the 99th percentile of ending with
 the local answer if that is longer), against the least that is worth trying and what a first token took lately.
 
-The input `budget` always says `within` until there is a cost-guard: nothing at a site sets it yet. An operator's pause of
-the hub's answers is no budget either; it is what the cloud came to, `refused_paused`.
+The input `budget` always says `within` until there is a cost-guard: nothing at a site sets it yet. An operator's
+pause of the hub's answers is no budget either; it is what the cloud came to, `refused_paused`.
 
 ## Before the cloud is asked
 """
