@@ -56,6 +56,7 @@ class Generating:
         others = self._entrance.generating
         queued = others >= self._entrance.rules.slots
         self._entrance.generating += 1
+        running.generates = True
         try:
             async with aclosing(self._texts(running, until_s)) as texts:
                 async for text in texts:
