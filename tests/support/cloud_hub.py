@@ -165,7 +165,11 @@ class Hub:
         await until_async(says, bound_s)
 
     async def usage(self) -> list[UsageRecorded]:
-        """The events in USAGE."""
+        """The events in USAGE of what was generated for sites."""
+        return [event for event in await self.used() if event.purpose == "answer"]
+
+    async def used(self) -> list[UsageRecorded]:
+        """All events in USAGE, those of the hub's measurements too."""
         subject = subjects.USAGE.at("hub")
         found = [delivery.message async for delivery in self.bus.scan("USAGE", [subject])]
         return [message for message in found if isinstance(message, UsageRecorded)]

@@ -31,6 +31,8 @@ class Knobs:
     first_token_s: float = 0.0
     token_s: float = 0.0
     status: int = 200
+    unserved_model: str = ""
+    """A generation by this one is a 404, as with vLLM."""
     health_status: int = 200
     die_after: int | None = None
     """Breaks the connection off, without the end of the stream."""
@@ -44,6 +46,9 @@ class Knobs:
     sequences_max: int = 256
     queue_max: int = 256
     key: str = ""
+    finish: bool = True
+    """Whether it says why it ended, before it says that it is done."""
+    done: bool = True
     usage: bool = True
     cached_tokens: int = 0
 
@@ -127,6 +132,8 @@ class StandIn:
 
     async def _complete(self, body: dict[str, Any], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         self.requests.append(body)
+        if self.knobs.unserved_model == body["model"]:
+            return await _reply(writer, 404, {"error": {"message": "The model does not exist.", "code": 404}})
         if self.knobs.status != 200:
             return await _reply(writer, self.knobs.status, {"error": {"message": "set so", "code": self.knobs.status}})
         if self.running >= self.knobs.sequences_max and self.waiting >= self.knobs.queue_max:
@@ -176,12 +183,14 @@ class StandIn:
             await asyncio.sleep(knobs.token_s)
         if await self._fails(len(pieces), writer):
             return
-        await _event(writer, _chunk(body, {}, finish="length" if cut else "stop"))
+        if knobs.finish:
+            await _event(writer, _chunk(body, {}, finish="length" if cut else "stop"))
         if knobs.usage and body.get("stream_options", {}).get("include_usage"):
             usage: dict[str, Any] = {"prompt_tokens": len(_PIECE.findall(prompt)), "completion_tokens": len(pieces)}
             usage["prompt_tokens_details"] = {"cached_tokens": knobs.cached_tokens}
             await _event(writer, _chunk(body, None, usage=usage))
-        await _event(writer, "[DONE]")
+        if knobs.done:
+            await _event(writer, "[DONE]")
         await _write(writer, b"")
         self.finished += 1
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from causeway.milvus.shelf import MilvusShelf
+from causeway.milvus.values import ShelfPosition
 from causeway.proto.cloud import CloudPartKind, Refusal
-from tests.support.cloud_hub import Asked, Hub, encoder, fill, hub, kinds
+from tests.support.cloud_hub import KB, Asked, Hub, encoder, fill, hub, kinds
 from tests.support.milvus_servers import embedded_milvus
 from tests.support.nats_server import NatsServer
 from tests.support.openai_engine import Knobs, stand_in
@@ -38,7 +40,9 @@ def code(got: Asked) -> str:
     [
         (Knobs(status=503), Refusal.BUSY, "busy"),
         (Knobs(status=500), Refusal.ENGINE, "gone"),
-        (Knobs(status=404), Refusal.ENGINE, "refused"),
+        (Knobs(status=404), Refusal.ENGINE_REFUSED, "refused"),
+        (Knobs(status=400), Refusal.ENGINE_REFUSED, "refused"),
+        (Knobs(status=401), Refusal.ENGINE, "denied"),
         (Knobs(die_after=0), Refusal.ENGINE, "gone"),
         (Knobs(die_after=3), Refusal.ENGINE, "gone"),
         (Knobs(error_after=2), Refusal.ENGINE, "gone"),
@@ -51,19 +55,36 @@ def code(got: Asked) -> str:
 async def test_a_failure_of_the_engine_is_a_typed_reply_and_the_next_answer_comes(
     nats_server: NatsServer, shared_shelf: str, question: str, knobs: Knobs, refusal: Refusal, kind: str
 ) -> None:
-    async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url) as running:
+    prices = {"price_prompt_usd": 1.0, "price_completion_usd": 4.0}
+    async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url, **prices) as running:
         engine.knobs = knobs
         got = await running.ask(question)
         assert code(got) == refusal
         assert got.problem is not None
-        assert got.problem.retryable
+        assert got.problem.retryable is (refusal is not Refusal.ENGINE_REFUSED)
         assert kinds(got.parts)[:1] == ["accepted"]
         assert all(part.answer is None for part in got.parts)
         used = await running.until_used(1)
-        assert used[0].completion_tokens == sum(part.kind is CloudPartKind.TOKEN for part in got.parts)
+        written = sum(part.kind is CloudPartKind.TOKEN for part in got.parts)
+        assert used[0].completion_tokens == written
+        assert bool(used[0].prompt_tokens) is bool(used[0].cost_usd) is bool(written), "it has read what it wrote of"
         engine.knobs = Knobs()
         await running.until_status(True)
         assert not (await running.ask(question)).answer.abstained
+
+
+async def test_a_misnamed_adapter_refuses_its_own_knowledge_base_and_says_what_to_correct(
+    nats_server: NatsServer, shared_shelf: str
+) -> None:
+    knobs, adapters = Knobs(unserved_model="fiance"), {"adapters": f"{KB}=fiance"}
+    async with stand_in(knobs) as engine, hub(nats_server, shared_shelf, engine.url, **adapters) as running:
+        got = await running.ask(LEAVE)
+        assert (code(got), kinds(got.parts)) == (Refusal.ENGINE_REFUSED, ["accepted"])
+        assert got.problem is not None
+        assert f"{KB}=fiance in CLOUD_INFERENCE_ADAPTERS" in got.problem.mend
+        assert not (await running.ask(LEAVE, kb="other")).answer.abstained
+        status = await running.status()
+        assert (status.healthy, status.refused) == (True, {"engine_refused": 1})
 
 
 async def test_an_engine_that_is_killed_in_the_middle_of_answers_refuses_at_once_until_it_is_back(
@@ -95,6 +116,8 @@ async def test_a_first_token_that_is_late_ends_the_ask_then_and_the_engine_stops
         assert code(got) == Refusal.DEADLINE
         assert 1.4 < took_s < 4.0
         await until(lambda: engine.aborted == 1 and engine.running == 0, 2.0)
+        (used,) = await running.until_used(1)
+        assert (used.prompt_tokens, used.completion_tokens) == (0, 0)
         # Whoever has no more time than that is not begun any more.
         again, took_s = await timed(running, first_token_ms=1_500)
         assert (code(again), again.parts) == (Refusal.DEADLINE, [])
@@ -145,6 +168,14 @@ async def test_an_answer_that_the_deadline_ends_is_given_as_far_as_it_came(
         assert answer.text.endswith("leave [1].")
         assert len(answer.text) <= len(got.text) < len(engine.knobs.text)
         await until(lambda: engine.aborted == 1, 2.0)
+
+
+async def test_an_answer_whose_engine_does_not_say_why_it_ended_is_whole(
+    nats_server: NatsServer, shared_shelf: str
+) -> None:
+    async with stand_in(Knobs(finish=False)) as engine, hub(nats_server, shared_shelf, engine.url) as running:
+        answer = (await running.ask(LEAVE)).answer
+        assert (answer.finish_reason, answer.reason, answer.abstained) == ("stop", "", False)
 
 
 async def test_an_engine_that_hangs_is_left_after_the_idle_time(nats_server: NatsServer, shared_shelf: str) -> None:
@@ -224,6 +255,21 @@ async def test_a_queue_in_the_engine_is_reckoned_with(nats_server: NatsServer, s
             assert (await task).problem is None
 
 
+async def test_a_shelf_that_is_being_emptied_is_a_refusal_that_passes(nats_server: NatsServer, tmp_path: Path) -> None:
+    with embedded_milvus(tmp_path / "milvus") as milvus:
+        await asyncio.to_thread(asyncio.run, fill(milvus.uri, encoder()))
+        shelf = MilvusShelf(milvus.uri, timeout_s=20.0)
+        async with stand_in() as engine, hub(nats_server, milvus.uri, engine.url) as running:
+            await shelf.put_position(ShelfPosition(clearing=True))
+            got = await running.ask(LEAVE)
+            assert (code(got), got.parts) == (Refusal.SHELF_REBUILDING, [])
+            assert got.problem is not None
+            assert got.problem.retryable
+            await shelf.put_position(ShelfPosition(seq=900, stream_created=1))
+            assert not (await running.ask(LEAVE)).answer.abstained
+        await shelf.close()
+
+
 async def test_a_shelf_that_is_gone_is_a_typed_reply(nats_server: NatsServer, tmp_path: Path) -> None:
     with embedded_milvus(tmp_path / "milvus") as milvus:
         await asyncio.to_thread(asyncio.run, fill(milvus.uri, encoder()))
@@ -232,7 +278,10 @@ async def test_a_shelf_that_is_gone_is_a_typed_reply(nats_server: NatsServer, tm
             seen = len(engine.requests)
             await asyncio.to_thread(milvus.kill)
             got, took_s = await timed(running, first_token_ms=6_000)
-            assert code(got) in (Refusal.ENGINE, Refusal.DEADLINE)
+            assert code(got) in (Refusal.SHELF_AWAY, Refusal.DEADLINE)
+            assert got.problem is not None
+            assert got.problem.retryable
+            assert (await running.status()).healthy
             assert took_s < 6.5
             assert len(engine.requests) == seen
             await asyncio.to_thread(milvus.start)

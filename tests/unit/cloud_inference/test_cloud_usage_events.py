@@ -22,6 +22,8 @@ class Stream:
         self.away = False
         self.tried = 0
         self.ids: list[str] = []
+        self.unwanted: dict[str, int] = {}
+        """Ids that no error of the bus, but another one ends, and how often."""
 
     async def publish(self, subject: str, message: Message, *, msg_id: str) -> object:
         assert subject == "site.hub.usage"
@@ -29,6 +31,9 @@ class Stream:
         self.tried += 1
         if self.away:
             raise NotPublished("away")
+        if self.unwanted.get(msg_id, 0) > 0:
+            self.unwanted[msg_id] -= 1
+            raise ValueError("not expected")
         self.ids.append(msg_id)
         return None
 
@@ -77,6 +82,17 @@ async def test_an_absence_of_the_stream_loses_none_and_doubles_none() -> None:
         stream.away = False
         assert await events.flush(5.0) == 0
     assert stream.ids == ["1", "2"]
+
+
+async def test_an_error_that_nobody_expected_ends_nothing_and_holds_up_no_other_event() -> None:
+    stream, registry = Stream(), CollectorRegistry()
+    stream.unwanted = {"1": 3}
+    async with publishing(stream, registry) as events:
+        for number in range(4):
+            events.add(event(number))
+        assert await events.flush(5.0) == 0
+    assert stream.ids == ["0", "2", "3", "1"]
+    assert registry.get_sample_value("causeway_cloud_inference_usage_failures_total") == 3
 
 
 async def test_beyond_the_queue_the_oldest_is_dropped_and_counted() -> None:

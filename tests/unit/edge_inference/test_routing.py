@@ -159,6 +159,14 @@ def test_every_reason_has_a_text_in_both_languages() -> None:
         assert reason_text(reason, "und") == english
 
 
+def test_a_pause_is_the_operators_and_no_budget_is_blamed_for_it() -> None:
+    english, chinese = (reason_text(Reason.REFUSED_PAUSED, language) for language in ("en", "zh"))
+    assert "operator" in english
+    assert "运维人员" in chinese
+    assert "budget" not in english
+    assert "预算" not in chinese
+
+
 def test_the_document_is_what_the_function_decides() -> None:
     stale = "run `python -m causeway.edge_inference.routing_table > docs/routing.md`"
     assert DOCUMENT.read_text(encoding="utf-8") == document(), stale

@@ -171,7 +171,7 @@ def test_a_refusal_gives_the_local_answer_at_once(code: Refusal) -> None:
         Refusal.PAUSED: "refused_paused",
         Refusal.UNKNOWN_KB: "refused_unknown_kb",
     }
-    assert reply.told == (Route.FALLBACK, names[code])
+    assert reply.told == (Route.FALLBACK, names.get(code, "refused"))
     assert reply.took_s == pytest.approx(0.01, abs=NEAR_S)
 
 
@@ -421,6 +421,9 @@ def test_a_probe_that_fails_keeps_it_open() -> None:
     [
         (refused(Refusal.UNKNOWN_KB), {}, False),
         (refused(Refusal.PAUSED), {}, False),
+        (refused(Refusal.ENGINE_REFUSED), {}, False),
+        (refused(Refusal.SHELF_AWAY), {}, False),
+        (refused(Refusal.SHELF_REBUILDING), {}, False),
         (refused(Refusal.BUSY), {}, True),
         (refused(Refusal.ENGINE), {}, True),
         (refused(Refusal.DEADLINE), {}, True),

@@ -131,6 +131,9 @@ def test_settings_become_rules() -> None:
 def test_settings_that_contradict_themselves_are_refused_by_name() -> None:
     with pytest.raises(BadSettingError, match="EDGE_INFERENCE_BREAKER_FAILURES"):
         scheduling_rule(settings(breaker_failures="busy,tired"))
+    # Of one knowledge base alone, or with no reason of its own at the site: the breaker can not count it.
+    with pytest.raises(BadSettingError, match="it takes some of deadline_unreachable"):
+        scheduling_rule(settings(breaker_failures="engine_refused"))
     with pytest.raises(BadSettingError, match="EDGE_INFERENCE_BREAKER_"):
         breaker_rule(settings(breaker_open_wait_s=90.0))
 

@@ -42,11 +42,15 @@ class CloudCancel(Message, frozen=True, kw_only=True):
 
 
 class Refusal(enum.StrEnum):
-    """Codes of the `Problem` that is the reply to an ask that is not taken. All but `unknown_kb` may work later."""
+    """Codes of the `Problem` that is the reply to an ask that is not taken. All but `unknown_kb` and `engine_refused`,
+    which an operator must mend, may work later."""
 
     DEADLINE = "deadline_unreachable"
     BUSY = "busy"
     ENGINE = "engine_down"
+    ENGINE_REFUSED = "engine_refused"
+    SHELF_AWAY = "shelf_away"
+    SHELF_REBUILDING = "shelf_rebuilding"
     PAUSED = "paused"
     UNKNOWN_KB = "unknown_kb"
 

@@ -10,7 +10,8 @@ from causeway.proto.documents import Kb
 class UsageRecorded(Message, frozen=True, kw_only=True):
     """Tokens, milliseconds, watt-hours (None: not known) and price of one answer, at the place that did the work.
 
-    `site` is whose question it was. `purpose` is `answer` or `audit`.
+    `site` is whose question it was. `purpose` is `answer`, `audit`, or `measurement`: of the hub, to learn how fast
+    its engine is.
     """
 
     type_name: ClassVar[str] = "io.causeway.usage_recorded.v1"

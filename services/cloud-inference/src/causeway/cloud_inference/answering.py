@@ -8,23 +8,23 @@ from typing import Protocol
 from causeway.bus import ProblemReply
 from causeway.cloud_inference.billing import Bill, Billing
 from causeway.cloud_inference.citing import checked
-from causeway.cloud_inference.completions import Generation
+from causeway.cloud_inference.completions import STOP, Generation
 from causeway.cloud_inference.entrance import Entrance
-from causeway.cloud_inference.errors import EngineBusy, EngineError
+from causeway.cloud_inference.errors import EngineBusy, EngineError, EngineRefused
 from causeway.cloud_inference.generating import ABORT, Generating
 from causeway.cloud_inference.metrics import Metrics
 from causeway.cloud_inference.ports import Engine
+from causeway.cloud_inference.problems import engine_refused
 from causeway.cloud_inference.prompt import Passage, Prompt, TokenMeasure, assembled
 from causeway.cloud_inference.retrieving import Found
 from causeway.cloud_inference.running import OutOfTime, Running
+from causeway.cloud_inference.settled import ShelfRebuilding
 from causeway.cloud_inference.stopwatch import Stopwatch
 from causeway.cloud_inference.wording import abstention
 from causeway.language import detect
 from causeway.milvus.errors import ShelfError
 from causeway.proto.answers import Citation
 from causeway.proto.cloud import CloudAnswer, CloudAsk, CloudPart, CloudPartKind, Refusal
-
-_ENDED_BY_ITSELF = "stop"
 
 
 class Retriever(Protocol):
@@ -137,7 +137,7 @@ class Answering:
             found=found,
             prompt=prompt,
             generating=generating,
-            bill=self._billing.bill(running.site, ask, model, generating),
+            bill=self._billing.bill(running.site, ask, generating),
         )
 
     async def _found(self, ask: CloudAsk, running: Running, watch: Stopwatch) -> Found:
@@ -148,8 +148,10 @@ class Answering:
             )
         except OutOfTime:
             raise self._entrance.refuse(Refusal.DEADLINE, "the search took all of the time") from None
+        except ShelfRebuilding as error:
+            raise self._entrance.refuse(Refusal.SHELF_REBUILDING, str(error)) from error
         except ShelfError as error:
-            raise self._entrance.refuse(Refusal.ENGINE, f"nothing can be searched: {error}") from error
+            raise self._entrance.refuse(Refusal.SHELF_AWAY, f"nothing can be searched: {error}") from error
         if not found.known:
             raise self._entrance.refuse(Refusal.UNKNOWN_KB, f"nothing is shared of the knowledge base {ask.kb!r}")
         return found
@@ -174,6 +176,10 @@ class Answering:
             raise self._entrance.refuse(Refusal.DEADLINE, "the engine gave no token in time") from None
         except EngineBusy as error:
             raise self._entrance.refuse(Refusal.BUSY, error.detail) from error
+        except EngineRefused as error:
+            model, adapter = work.generating.model, work.ask.kb in self._rules.adapters
+            refused = engine_refused(work.ask.kb, model, adapter=adapter, reason=error.detail)
+            raise self._entrance.counted(refused) from error
         except EngineError as error:
             raise self._entrance.refuse(Refusal.ENGINE, error.detail) from error
         work.watch.add("first_token", generating.first_token_s)
@@ -182,7 +188,7 @@ class Answering:
         generating, usage = work.generating, work.generating.usage
         with work.watch.part("check"):
             # What the deadline or the limit of tokens broke off may end within a sentence.
-            whole = generating.finish_reason == _ENDED_BY_ITSELF
+            whole = generating.finish_reason == STOP
             result = checked(generating.text, work.ask.question, work.prompt.texts, whole=whole)
         for what, count in (("kept", len(result.cited)), ("removed", result.removed), ("added", result.added)):
             self._metrics.citations.labels(what=what).inc(count)

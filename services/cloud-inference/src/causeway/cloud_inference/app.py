@@ -52,10 +52,10 @@ async def _run(settings: Settings, stack: AsyncExitStack, stop: asyncio.Event) -
     entrance = Entrance(_rules(settings), metrics)
     engine = _engine(settings)
     stack.push_async_callback(engine.close)
-    watch = Watch(engine, entrance, _watch_rules(settings), metrics, model=settings.engine_model)
     retriever, documents = await _knowledge(settings, bus, stack)
     usage = UsageEvents(bus, settings.site, metrics, queue_max=settings.usage_queue_max)
     billing = Billing(_tariff(settings), metrics, used=usage.add)
+    watch = Watch(engine, entrance, _watch_rules(settings), billing, metrics, model=settings.engine_model)
     answering = Answering(engine, entrance, retriever, watch, _answer_rules(settings), billing, metrics)
     asks = Asks(
         answering=answering,
@@ -161,6 +161,7 @@ def _watch_rules(settings: Settings) -> WatchRules:
         every_s=settings.engine_watch_every_s,
         measure_every_s=settings.engine_measure_every_s,
         measure_timeout_s=settings.engine_measure_timeout_s,
+        measures_per_hour_max=settings.engine_measures_per_hour_max,
         # Its few tokens and the chat template have the rest of the context.
         measure_prompt_tokens_max=min(settings.prompt_tokens_max, settings.engine_context_tokens // 2),
         pause_file=settings.pause_file,

@@ -8,6 +8,8 @@ import msgspec
 from causeway.cloud_inference.errors import EngineBusy, EngineGarbage, EngineGone
 
 DONE = "[DONE]"
+STOP = "stop"
+"""The finish reason of a text that ended by itself."""
 _DETAIL_CHARS_MAX = 200
 _BUSY = 503
 

@@ -1,6 +1,7 @@
 """Who may come in now, who is in, and what the engine was last seen to do. Holds state; `admission` decides."""
 
 import asyncio
+import itertools
 import logging
 from collections import Counter
 from collections.abc import Iterator
@@ -107,16 +108,20 @@ class Entrance:
             left_ms=(running.deadline_s - now_s) * 1_000,
         )
         others = len(self._running) - (running in self._running.values())
-        verdict = self._verdict(wanted, others)
+        verdict = self._verdict(wanted, others, running)
         if verdict.refusal is not None:
             raise self.refuse(verdict.refusal, verdict.reason, prompt_tokens)
 
     def refuse(self, refusal: Refusal, reason: str, prompt_tokens: int = 0) -> Refused:
         """Count a refusal; raise what is returned. `prompt_tokens` 0: not known."""
-        self.refused[refusal] += 1
         if refusal is Refusal.DEADLINE:
             self.starved = self.starved.after(prompt_tokens)
-        return Refused(refusal, reason)
+        return self.counted(Refused(refusal, reason))
+
+    def counted(self, refused: Refused) -> Refused:
+        """Count one that was made elsewhere; raise what is returned."""
+        self.refused[refused.refusal] += 1
+        return refused
 
     def cancel(self, site: str, ask_id: str) -> bool:
         """End an ask of a site, if it is here."""
@@ -163,12 +168,17 @@ class Entrance:
         elif isinstance(error, EngineGone):
             self.down = error.detail
 
-    def _verdict(self, wanted: Wanted, others: int) -> Verdict:
-        gate = Gate(here=others, requests_max=self.rules.requests_max, paused=self.paused, down=self.down)
-        return decided(wanted, self._load(), self.pace, gate)
+    def _admitted(self, running: Running | None) -> int:
+        """Asks that came before this one and are still encoded or searched for: the engine will have them before it."""
+        before = itertools.takewhile(lambda one: one is not running, self._running.values())
+        return sum(not one.generates for one in before)
 
-    def _load(self) -> Load:
-        """Of what the engine said last and what this process has there now, the more."""
-        total = max(self.generating, self.load.running + self.load.waiting)
+    def _verdict(self, wanted: Wanted, others: int, running: Running) -> Verdict:
+        gate = Gate(here=others, requests_max=self.rules.requests_max, paused=self.paused, down=self.down)
+        return decided(wanted, self._load(running), self.pace, gate)
+
+    def _load(self, running: Running | None = None) -> Load:
+        """Of what the engine said last and what this process has there now or will have before `running`, the more."""
+        total = max(self.generating + self._admitted(running), self.load.running + self.load.waiting)
         slots = self.rules.slots
         return Load(running=min(total, slots), waiting=max(0, total - slots), slots=slots)

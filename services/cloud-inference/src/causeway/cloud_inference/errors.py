@@ -5,7 +5,8 @@ EngineError
 ├── EngineBusy       503 or 429
 ├── EngineTimeout    silence beyond a limit; counted in a row
 ├── EngineGarbage    what comes is not the protocol
-└── EngineRefused    any other status: a wrong key, model or request
+├── EngineDenied     401 or 403: a wrong key
+└── EngineRefused    any other status: a wrong model or request, which says nothing of others
 """
 
 
@@ -43,7 +44,13 @@ class EngineGarbage(EngineError):
     kind = "garbage"
 
 
+class EngineDenied(EngineError):
+    """The engine does not take the key: correct CLOUD_INFERENCE_ENGINE_KEY_FILE."""
+
+    kind = "denied"
+
+
 class EngineRefused(EngineError):
-    """The engine refused the request: correct CLOUD_INFERENCE_ENGINE_MODEL, the adapters, the key or the context."""
+    """The engine refused the request: correct CLOUD_INFERENCE_ENGINE_MODEL, the adapters or the context."""
 
     kind = "refused"

@@ -41,6 +41,11 @@ class Generating:
         self.text = ""
         self.finish_reason = ABORT
 
+    @property
+    def model(self) -> str:
+        """What the engine was asked by: the served model's name, or an adapter's."""
+        return self._generation.model
+
     async def pieces(self, running: Running, until_s: float) -> AsyncGenerator[str, None]:
         """Text as it comes. At `until_s` it ends, and `finish_reason` is `abort`.
 
@@ -51,6 +56,7 @@ class Generating:
         others = self._entrance.generating
         queued = others >= self._entrance.rules.slots
         self._entrance.generating += 1
+        running.generates = True
         try:
             async with aclosing(self._texts(running, until_s)) as texts:
                 async for text in texts:
@@ -93,8 +99,10 @@ class Generating:
 
     @property
     def usage(self) -> Usage:
-        """As the engine counted; where it could not say so any more, what was reckoned and one token a piece."""
-        return self._usage or Usage(prompt_tokens=self._reckoned_tokens, completion_tokens=self._tokens)
+        """As the engine counted. Where it wrote and could not say so any more, what was reckoned and one token a piece;
+        where it never began to write, nothing: it refused, was gone, or the request stood in its queue."""
+        reckoned = self._reckoned_tokens if self._tokens else 0
+        return self._usage or Usage(prompt_tokens=reckoned, completion_tokens=self._tokens)
 
     @property
     def first_token_s(self) -> float:

@@ -11,10 +11,11 @@ from typing import TypeVar
 import httpx
 import msgspec
 
-from causeway.cloud_inference.completions import DONE, Generation, Piece, body, piece
+from causeway.cloud_inference.completions import DONE, STOP, Generation, Piece, body, piece
 from causeway.cloud_inference.engine_load import EngineLoad, load_in
 from causeway.cloud_inference.errors import (
     EngineBusy,
+    EngineDenied,
     EngineGarbage,
     EngineGone,
     EngineRefused,
@@ -27,6 +28,7 @@ _CONNECTIONS_MORE = 4
 # Engines close a connection that was idle for 5 s: one that is taken up at that moment would look like a dead engine.
 _IDLE_CONNECTION_S = 2.0
 _BUSY = (429, 503)
+_DENIED = (401, 403)
 _DETAIL_BYTES_MAX = 300
 T = TypeVar("T")
 
@@ -70,7 +72,7 @@ class OpenAiEngine:
         )
 
     async def generate(self, generation: Generation) -> AsyncGenerator[Piece, None]:
-        """The events as they come, to the end of the stream.
+        """The events as they come, to the end of the stream, of which one has the finish reason.
 
         Raises:
             EngineError: see errors.py; also where the stream ends before its end.
@@ -82,6 +84,9 @@ class OpenAiEngine:
             async for some in response.aiter_bytes():
                 for data in reader.feed(some):
                     if data == DONE:
+                        if not ended:
+                            # Some servers never say why; one that was broken off does not come to say that it is done.
+                            yield Piece(finish_reason=STOP)
                         return
                     found = piece(data)
                     ended = ended or bool(found.finish_reason)
@@ -115,7 +120,7 @@ class OpenAiEngine:
         asked = {"model": model, "prompt": text, "content": text, "add_special_tokens": False}
         try:
             told = _decoded(await self._call("POST", "tokenize", asked), _Tokens)
-        except EngineRefused:
+        except (EngineRefused, EngineDenied):
             return None
         return told.count or len(told.tokens)
 
@@ -177,7 +182,7 @@ async def _whole(response: httpx.Response, bytes_max: int) -> bytes:
     return found
 
 
-async def _refusal(response: httpx.Response) -> EngineBusy | EngineGone | EngineRefused:
+async def _refusal(response: httpx.Response) -> EngineBusy | EngineDenied | EngineGone | EngineRefused:
     head = b""
     async for some in response.aiter_bytes():
         head += some
@@ -186,6 +191,8 @@ async def _refusal(response: httpx.Response) -> EngineBusy | EngineGone | Engine
     detail = f"status {response.status_code}: {head[:_DETAIL_BYTES_MAX].decode('utf-8', 'replace')}"
     if response.status_code in _BUSY:
         return EngineBusy(detail)
+    if response.status_code in _DENIED:
+        return EngineDenied(detail)
     if response.status_code >= httpx.codes.INTERNAL_SERVER_ERROR:
         return EngineGone(detail)
     return EngineRefused(detail)

@@ -6,6 +6,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 
 from causeway.cloud_inference.ports import Encoder, Knowledge, Vectors
+from causeway.cloud_inference.settled import settled
 from causeway.cloud_inference.stopwatch import Stopwatch
 from causeway.milvus.values import Hit, ShelvedDocument
 from causeway.proto.answers import Citation
@@ -44,16 +45,19 @@ class Retrieving:
         """At most `passages_max`, each text once.
 
         Raises:
-            ShelfError: Milvus does not answer, or refuses.
+            ShelfError: Milvus does not answer, or refuses. ShelfRebuilding: it is being emptied.
         """
         # The position first: whatever changes after it is told to whoever holds an answer of this epoch.
-        position, vector = await asyncio.gather(self._knowledge.position(), self._encoded(question, watch))
+        position, vector = await asyncio.gather(settled(self._knowledge), self._encoded(question, watch))
         with watch.part("search"):
             hits = await self._knowledge.hybrid_search(
                 self._encoder.model_id, kb, vector, question, CANDIDATES_FACTOR * passages_max
             )
             keys = list(dict.fromkeys(hit.chunk.document_key for hit in hits))
             documents = await self._knowledge.documents(keys) if keys else {}
+            if not hits:
+                # It may have been emptied since: that nobody shares the kb is said only of a shelf that is whole.
+                await settled(self._knowledge)
         citations = cited(hits, documents, passages_max)
         return Found(citations=citations, epoch=self._epoch_at(position.seq), known=bool(hits))
 

@@ -24,6 +24,8 @@ class Running:
     began_s: float
     deadline_s: float
     first_token_s: float
+    generates: bool = False
+    """From when the engine is asked for it on."""
     cancelled: bool = False
     _scope: asyncio.Timeout | None = field(default=None, repr=False)
 

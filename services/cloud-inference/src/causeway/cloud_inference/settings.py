@@ -34,6 +34,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     engine_watch_every_s: Seconds = 2.0
     engine_measure_every_s: Seconds = 5.0
     engine_measure_timeout_s: Seconds = 30.0
+    engine_measures_per_hour_max: Positive = 120
     adapters: str = ""
     requests_max: Positive = 16
     prompt_tokens_max: Positive = 1_500

@@ -11,6 +11,8 @@ from causeway.proto import subjects
 from causeway.proto.usage import UsageRecorded
 
 RETRY_S = 1.0
+RETRY_S_MAX = 30.0
+_DOUBLINGS_MAX = 16
 _log = logging.getLogger(__name__)
 
 
@@ -42,20 +44,34 @@ class UsageEvents:
 
     async def run(self) -> None:
         """Publish until cancelled."""
+        failures = 0
         while True:
-            await self._came.wait()
-            self._came.clear()
-            while self._queue:
-                usage = self._queue[0]
-                try:
-                    await self._bus.publish(self._subject, usage, msg_id=usage.usage_id)
-                except BusError as error:
-                    _log.warning("usage waits", extra={"reason": str(error), "waiting": len(self._queue)})
-                    await asyncio.sleep(self._retry_s)
-                    continue
-                if self._queue and self._queue[0] is usage:
-                    self._queue.popleft()
-            self._emptied.set()
+            try:
+                await self._came.wait()
+                self._came.clear()
+                await self._publish_all()
+                failures = 0
+            except Exception:  # noqa: BLE001  # The outermost loop of what nobody waits for: usage is not lost in silence.
+                self._metrics.usage_failures.inc()
+                _log.exception("usage waits after an error that was not expected", extra={"waiting": len(self._queue)})
+                # If it is that event by itself, the others do not wait for it.
+                self._queue.rotate(-1)
+                self._came.set()
+                await asyncio.sleep(min(RETRY_S_MAX, self._retry_s * 2.0**failures))
+                failures = min(failures + 1, _DOUBLINGS_MAX)
+
+    async def _publish_all(self) -> None:
+        while self._queue:
+            usage = self._queue[0]
+            try:
+                await self._bus.publish(self._subject, usage, msg_id=usage.usage_id)
+            except BusError as error:
+                _log.warning("usage waits", extra={"reason": str(error), "waiting": len(self._queue)})
+                await asyncio.sleep(self._retry_s)
+                continue
+            if self._queue and self._queue[0] is usage:
+                self._queue.popleft()
+        self._emptied.set()
 
     async def flush(self, timeout_s: float) -> int:
         """Wait until all are published, at most so long. Returns how many are left."""

@@ -8,6 +8,7 @@ from causeway.bus import ProblemReply
 from causeway.cloud_inference.metrics import Metrics
 from causeway.cloud_inference.ports import Documents
 from causeway.cloud_inference.problems import shelf_away, shelf_rebuilding
+from causeway.cloud_inference.settled import ShelfRebuilding, settled
 from causeway.cloud_inference.standing import by_origin, change_of, standing_of
 from causeway.milvus.errors import ShelfError
 from causeway.proto.answers import Problem
@@ -30,15 +31,15 @@ class Vouching:
         """
         try:
             return await self._standing(asked)
+        except ShelfRebuilding as error:
+            raise self._refused(shelf_rebuilding(str(error))) from error
         except ShelfError as error:
             raise self._refused(shelf_away(str(error))) from error
 
     async def _standing(self, asked: CitationsAsked) -> CitationsStanding:
         if self._documents is None:
             raise self._refused(shelf_away("no engine is configured, so that Milvus is not read", retryable=False))
-        position = await self._documents.position()
-        if position.clearing:
-            raise self._refused(shelf_rebuilding())
+        position = await settled(self._documents)
         held = {
             (origin, document.manifest.document_id): document
             for origin, ids in by_origin(asked.documents).items()

@@ -120,6 +120,9 @@ calibration; the time that is left, less what is kept for the reply (the margin,
 the local answer if that is longer), against the least that is worth trying, with the link's round trip, and against
 what a first token took lately; the round trip against the time that the first token may take.
 
+The input `budget` always says `within` until there is a cost-guard: nothing at a site sets it yet. An operator's
+pause of the hub's answers is no budget either; it is what the cloud came to, `refused_paused`.
+
 ## Before the cloud is asked
 """
 _MIDDLE = """\

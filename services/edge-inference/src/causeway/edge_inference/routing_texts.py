@@ -25,7 +25,7 @@ _EN = {
     Reason.REFUSED_DEADLINE: "the cloud could not have made it in time",
     Reason.REFUSED_BUSY: "the cloud has too many questions at once",
     Reason.REFUSED_ENGINE: "the cloud's model is down",
-    Reason.REFUSED_PAUSED: "the cloud is paused, for its budget",
+    Reason.REFUSED_PAUSED: "the operator has paused cloud answers",
     Reason.REFUSED_UNKNOWN_KB: "the cloud holds nothing of this knowledge base",
     Reason.REFUSED: "the cloud did not take the question",
 }
@@ -52,7 +52,7 @@ _ZH = {
     Reason.REFUSED_DEADLINE: "云端无法在截止时间前完成",
     Reason.REFUSED_BUSY: "云端同时处理的问题过多",
     Reason.REFUSED_ENGINE: "云端模型不可用",
-    Reason.REFUSED_PAUSED: "云端因预算暂停服务",
+    Reason.REFUSED_PAUSED: "运维人员已暂停云端回答",
     Reason.REFUSED_UNKNOWN_KB: "云端没有该知识库的内容",
     Reason.REFUSED: "云端没有接受该问题",
 }

@@ -21,7 +21,7 @@ Vector = NDArray[np.float32]
 class Judgement:
     """How likely an answer is right. `promise`: the share of answers at or above `threshold` that are; 0: unknown.
 
-    Uncalibrated, `probability` is the retrieval's own estimate and `threshold` a conservative one.
+    Uncalibrated, `probability` is that of the prior that is shipped and `threshold` a conservative one.
     """
 
     probability: float

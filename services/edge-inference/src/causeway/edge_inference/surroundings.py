@@ -241,9 +241,9 @@ def scheduling_rule(settings: Settings) -> SchedulingRule:
         BadSettingError: a refusal that there is not.
     """
     counted = [name.strip() for name in settings.breaker_failures.split(",") if name.strip()]
-    unknown = [name for name in counted if name not in frozenset(Refusal)]
+    unknown = [name for name in counted if name not in _REFUSALS]
     if unknown:
-        known = ", ".join(Refusal)
+        known = ", ".join(_REFUSALS)
         raise BadSettingError(f"EDGE_INFERENCE_BREAKER_FAILURES names {unknown[0]!r}: it takes some of {known}")
     return SchedulingRule(
         first_token_ms=settings.cloud_first_token_ms,

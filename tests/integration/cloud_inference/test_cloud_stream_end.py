@@ -1,0 +1,33 @@
+"""How a stream of an engine may end: it says why, or only that it is done; one that says neither was broken off."""
+
+import pytest
+
+from causeway.cloud_inference.completions import Generation
+from causeway.cloud_inference.errors import EngineGone
+from causeway.cloud_inference.openai_http import EngineAddress, EngineLimits, OpenAiEngine
+from tests.support.openai_engine import Knobs, stand_in
+
+
+async def finish_reasons(knobs: Knobs, tokens_max: int = 8) -> list[str]:
+    """Those of a generation, in order."""
+    asked = Generation(model="m", messages=[{"role": "user", "content": "?"}], tokens_max=tokens_max)
+    async with stand_in(knobs) as stood_in:
+        engine = OpenAiEngine(EngineAddress(url=stood_in.url), EngineLimits())
+        try:
+            return [piece.finish_reason async for piece in engine.generate(asked) if piece.finish_reason]
+        finally:
+            await engine.close()
+
+
+async def test_a_stream_that_is_done_without_a_reason_ended_by_itself() -> None:
+    assert await finish_reasons(Knobs(text="Ten days.", finish=False)) == ["stop"]
+
+
+@pytest.mark.parametrize("done", [True, False])
+async def test_a_reason_that_was_given_stands(done: bool) -> None:
+    assert await finish_reasons(Knobs(text="Ten days.", done=done), tokens_max=1) == ["length"]
+
+
+async def test_a_stream_that_says_neither_was_broken_off() -> None:
+    with pytest.raises(EngineGone):
+        await finish_reasons(Knobs(text="Ten days.", finish=False, done=False))
