@@ -2,11 +2,12 @@
 
 import asyncio
 import json
+import math
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -115,11 +116,10 @@ class LostReplyError(AssertionError):
 
 
 @dataclass(kw_only=True)
-class CloudFleet:
-    """The running places with their engine."""
+class Places:
+    """A running hub and the site that asks it."""
 
     fleet: FleetUnderTest
-    engine: EngineProcess
     site: SiteUnderTest
 
     def client(self, place: SiteUnderTest | None = None) -> Client:
@@ -136,17 +136,38 @@ class CloudFleet:
         )
 
 
-async def asked(client: Client, question: str, *, deadline_ms: int, cloud: bool = True, stream: bool = False) -> Reply:
-    """One ask of the site, never out of its cache. Raises LostReplyError."""
-    subject = subjects.ASK.at(client.site, KB)
+@dataclass(kw_only=True)
+class CloudFleet(Places):
+    """The same with the stand-in engine."""
+
+    engine: EngineProcess
+
+
+async def asked(
+    client: Client,
+    question: str,
+    *,
+    deadline_ms: int,
+    cloud: bool = True,
+    stream: bool = False,
+    on_token: Callable[[], None] = lambda: None,
+) -> Reply:
+    """One ask of the site, never out of its cache. `on_token` is called at each token of a stream.
+
+    Raises:
+        LostReplyError.
+    """
+    subject, wait_s = subjects.ASK.at(client.site, KB), deadline_ms / 1000 + MORE_S
     ask = Ask(kb=KB, question=question, deadline_ms=deadline_ms, cloud=cloud, cache=False, stream=stream)
     began = time.perf_counter()
     try:
-        async with asyncio.timeout(deadline_ms / 1000 + MORE_S):
+        async with asyncio.timeout(wait_s):
             if not stream:
-                answer = await client.bus.request(subject, ask, Answer, deadline_ms / 1000 + MORE_S)
+                answer = await client.bus.request(subject, ask, Answer, wait_s)
                 return Reply(seconds=time.perf_counter() - began, answer=answer)
-            async for part in client.bus.request_stream(subject, ask, AnswerPart, wait_s=MORE_S, total_s=60.0):
+            async for part in client.bus.request_stream(subject, ask, AnswerPart, wait_s=wait_s, total_s=wait_s):
+                if part.kind is PartKind.TOKEN:
+                    on_token()
                 if part.kind is PartKind.FINAL:
                     return Reply(seconds=time.perf_counter() - began, answer=part.answer)
     except ProblemReply as reply:
@@ -156,43 +177,54 @@ async def asked(client: Client, question: str, *, deadline_ms: int, cloud: bool 
     raise LostReplyError(f"no final part of the reply to {question!r}")
 
 
-async def asked_many(client: Client, count: int, *, deadline_ms: int, at_once: int = 1, **options: bool) -> list[Reply]:
-    """So many asks of what only the hub knows, `at_once` at a time."""
+async def asked_many(
+    client: Client, count: int, *, deadline_ms: int, at_once: int = 1, cloud: bool = True, stream: bool = False
+) -> list[Reply]:
+    """So many asks of what only the hub knows, `at_once` at a time, and as many replies. Raises LostReplyError."""
     questions, gate = hubs_questions(), asyncio.Semaphore(at_once)
 
     async def one(number: int) -> Reply:
         async with gate:
-            return await asked(client, questions[number % len(questions)], deadline_ms=deadline_ms, **options)
+            question = questions[number % len(questions)]
+            return await asked(client, question, deadline_ms=deadline_ms, cloud=cloud, stream=stream)
 
     return list(await asyncio.gather(*(one(number) for number in range(count))))
 
 
-def slowest(replies: Sequence[Reply], share: float = 0.99) -> float:
-    """The 99th percentile of the replies, seconds: of fewer than a hundred, the slowest."""
+def tail_s(replies: Sequence[Reply]) -> float:
+    """What the slowest take, seconds: of a hundred replies or more the 99th percentile, of fewer the slowest one, 0 of
+    none."""
     ranked = sorted(reply.seconds for reply in replies)
-    return ranked[min(len(ranked) - 1, int(share * len(ranked)))]
+    return ranked[math.ceil(0.99 * len(ranked)) - 1] if ranked else 0.0
+
+
+@contextmanager
+def running_places(root: Path, *, up: Sequence[str], settings: Mapping[str, str] | None = None) -> Iterator[Places]:
+    """A hub and a joined site that takes nothing from it; both know something of their own.
+
+    `up` are options of `up hub`; `settings` are of the site's edge-inference."""
+    with running_fleet(root, up=up) as fleet:
+        config = root / "site.yaml"
+        config.write_text(json.dumps({"services": {"edge-inference": {"settings": dict(settings or {})}}}))
+        site = fleet.join(SITE, up=("--config", str(config)))
+        for place, name, text in ((site, "heat-pump.md", OWN), (fleet.hub, "machines.md", hubs_document())):
+            file = place.folder / name
+            file.write_text(text, encoding="utf-8")
+            place.run("publish", str(file), "--kb", KB, "--residency", "public")
+        yield Places(fleet=fleet, site=site)
 
 
 @contextmanager
 def running_cloud_fleet(
     root: Path, *, engine_url: str = "", engine_model: str = MODEL, settings: Mapping[str, str] | None = None
 ) -> Iterator[CloudFleet]:
-    """A hub with the stand-in, and a joined site that takes nothing from it; both know something of their own.
-
-    `engine_url` names another engine in the place of the stand-in; `settings` are of the site's edge-inference."""
+    """The same with the stand-in. `engine_url` names another engine in its place."""
     engine = EngineProcess(log=root / "engine.log").start()
     url = engine_url or engine.url
     try:
         up = ("--engine", "openai-url", "--engine-url", url, "--engine-model", engine_model)
-        with running_fleet(root, up=up) as fleet:
-            config = root / "site.yaml"
-            config.write_text(json.dumps({"services": {"edge-inference": {"settings": dict(settings or {})}}}))
-            site = fleet.join(SITE, up=("--config", str(config)))
-            for place, name, text in ((site, "heat-pump.md", OWN), (fleet.hub, "machines.md", hubs_document())):
-                file = place.folder / name
-                file.write_text(text, encoding="utf-8")
-                place.run("publish", str(file), "--kb", KB, "--residency", "public")
-            yield CloudFleet(fleet=fleet, engine=engine, site=site)
+        with running_places(root, up=up, settings=settings) as places:
+            yield CloudFleet(fleet=places.fleet, engine=engine, site=places.site)
     finally:
         with suppress(OSError):
             engine.kill()

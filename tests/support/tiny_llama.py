@@ -1,6 +1,6 @@
 """A Llama of two small layers with weights by chance, and LoRAs for it: folders that vLLM serves, made without torch.
 
-It writes nonsense, but by the whole machinery: tokens, streams, caches, queues and adapters are real.
+It writes nonsense, or a chant, but by the whole machinery: tokens, streams, caches, queues and adapters are real.
 """
 
 import json
@@ -22,23 +22,36 @@ _TEXT = [
     "The pump is inspected every ten days.",
 ]
 _TEMPLATE = "{% for m in messages %}<|turn|>{{ m.role }}: {{ m.content }}<|end|>{% endfor %}<|turn|>assistant: "
+_ADDING = ("self_attn.o_proj.weight", "mlp.down_proj.weight")
 Tensors = dict[str, NDArray[np.float32]]
 
 
 def write_tiny_llama(folder: Path, seed: int = 1) -> Path:
     """Configuration, tokenizer, chat template and weights."""
     folder.mkdir(parents=True)
-    chance = np.random.default_rng(seed)
-    tensors = {
-        "model.embed_tokens.weight": _normal(chance, VOCABULARY, HIDDEN),
-        "model.norm.weight": np.ones(HIDDEN, np.float32),
-        "lm_head.weight": _normal(chance, VOCABULARY, HIDDEN),
-    }
-    for layer in range(LAYERS):
-        tensors |= _layer(chance, f"model.layers.{layer}")
-    write_safetensors(folder / "model.safetensors", tensors)
+    write_safetensors(folder / "model.safetensors", _tensors(np.random.default_rng(seed)))
     _write(folder / "config.json", _config())
     _write_tokenizer(folder)
+    return folder
+
+
+def write_chanting_llama(folder: Path, chant: str = "Linz. ") -> Path:
+    """The same, but whatever it is asked it writes the chant over and over, so that a passage can support what it
+    writes. No character may be twice in the chant: each one follows from the one before."""
+    write_tiny_llama(folder)
+    vocabulary = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab()
+    tokens = [vocabulary[character] for character in chant.replace(" ", "\u0120")]
+    assert len(set(tokens)) == len(tokens), f"a character is twice in {chant!r}"
+    # The layers add nothing, so what is read of a token is the token alone; every other one reads as the chant's last.
+    states = np.eye(HIDDEN, dtype=np.float32)
+    reads, writes = np.tile(states[len(tokens) - 1], (VOCABULARY, 1)), np.zeros((VOCABULARY, HIDDEN), np.float32)
+    for number, token in enumerate(tokens):
+        reads[token] = states[number]
+        writes[token] = states[number - 1 if number else len(tokens) - 1]
+    tensors = _tensors(np.random.default_rng(1))
+    silent = {name: np.zeros_like(values) for name, values in tensors.items() if name.endswith(_ADDING)}
+    tensors |= silent | {"model.embed_tokens.weight": reads, "lm_head.weight": writes}
+    write_safetensors(folder / "model.safetensors", tensors)
     return folder
 
 
@@ -71,6 +84,17 @@ def write_safetensors(path: Path, tensors: Tensors) -> None:
         file.write(struct.pack("<Q", len(text)) + text)
         for values in tensors.values():
             file.write(values.tobytes())
+
+
+def _tensors(chance: np.random.Generator) -> Tensors:
+    tensors = {
+        "model.embed_tokens.weight": _normal(chance, VOCABULARY, HIDDEN),
+        "model.norm.weight": np.ones(HIDDEN, np.float32),
+        "lm_head.weight": _normal(chance, VOCABULARY, HIDDEN),
+    }
+    for layer in range(LAYERS):
+        tensors |= _layer(chance, f"model.layers.{layer}")
+    return tensors
 
 
 def _layer(chance: np.random.Generator, stem: str) -> Tensors:
