@@ -8,7 +8,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,7 @@ from causeway.bus import Bus, BusSettings
 from causeway.bus.streams import declare
 from causeway.proto import subjects
 from causeway.proto.cloud import CloudAsk, CloudPart, CloudStatus, CloudStatusAsked
+from causeway.proto.usage import UsageRecorded
 from tests.support.cloud_hub import KB, SITE
 from tests.support.nats_server import NatsServer, free_port
 from tests.support.openai_engine import stand_in
@@ -88,7 +89,9 @@ async def test_the_process_answers_counts_and_drains_on_sigterm(
             assert not parts[-1].answer.abstained
             await until(lambda: process.poll() is not None, 30.0)
             assert process.returncode == 0
-            assert await bus.count("USAGE") == 1
+            async with aclosing(bus.scan(subjects.USAGE.stream, [subjects.USAGE.at("*")])) as used:
+                purposes = [each.message.purpose async for each in used if isinstance(each.message, UsageRecorded)]
+            assert purposes == ["measurement", "answer"]
 
 
 async def test_without_an_engine_the_process_is_ready_and_says_what_is_missing(
