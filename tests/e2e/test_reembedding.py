@@ -84,6 +84,7 @@ class Asking:
                 self.wrong.append(f"{THINGS[number]}: {answer}")
 
 
+@pytest.mark.slow
 def test_a_site_changes_its_model_while_it_is_asked_written_to_and_killed(site: SiteUnderTest, tmp_path: Path) -> None:
     with Asking(site) as asking:
         site.run("kb", "reembed", "start", "--precision", "fp32")
