@@ -6,7 +6,7 @@ from causeway.cli.demo_routes import demo_engine
 from causeway.cli.engine_config import EngineKind
 from tests.support.site import run_causeway
 
-ROUTES = ("edge: its own document answers", "fallback: no word from the hub within the asker's second")
+ROUTES = ("edge: its own document answers", "fallback: no word from the hub within the asker's time")
 BY_HUB = ("cloud: the plant's document, by the hub's model", "cache: the same question again")
 
 

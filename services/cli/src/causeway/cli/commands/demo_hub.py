@@ -172,6 +172,7 @@ class _DemoHub:
     async def _routes(self, fleet: DemoFleet) -> None:
         self._title("4", f"Who answers, asked at {BRANCH}", f"由谁回答（在 {BRANCH} 提问）")
         self._routed(Route.EDGE, await by_edge(fleet), "its own document answers", "由本地文档回答")
+        cloud_s = 0.0
         if demo_engine().kind is EngineKind.NONE:
             STDOUT.print(
                 "   "
@@ -184,6 +185,7 @@ class _DemoHub:
             )
         elif await engine_ready(fleet):
             cloud = await by_cloud(fleet)
+            cloud_s = cloud.latency_ms.get("total", 0.0) / 1_000
             self._routed(Route.CLOUD, cloud, "the plant's document, by the hub's model", "工厂的文档，由中心的模型回答")
             cached = await by_cache(fleet)
             self._routed(Route.CACHE, cached, "the same question again", "再次提出同一问题")
@@ -191,9 +193,9 @@ class _DemoHub:
             self._check(False, "the hub's model did not get ready", "中心的模型未能就绪", "")
         fleet.cut()
         STDOUT.print(self._words("   [dim]the link is cut in silence[/]", "   [dim]链路静默中断[/]"))
-        lost = await by_fallback(fleet)
+        lost = await by_fallback(fleet, cloud_s)
         self._routed(
-            Route.FALLBACK, lost, "no word from the hub within the asker's second", "中心未能在提问者给定的一秒内回应"
+            Route.FALLBACK, lost, "no word from the hub within the asker's time", "中心未能在提问者给定的时间内回应"
         )
 
     def _routed(self, wanted: Route, answer: Answer, english: str, chinese: str) -> None:
