@@ -1,5 +1,6 @@
 """`causeway eval calibration`: a site with a part of a set withheld, asked, and judged by calibrations of the rest."""
 
+import asyncio
 from collections.abc import Sequence
 
 import numpy as np
@@ -47,7 +48,8 @@ async def run_calibration(
         "folds": FOLDS,
         "partitions": PARTITIONS,
     }
-    return head | scores_of(labels, seed=seed, promise=promise, delta=delta)
+    # Half a minute for thousands of questions, in which the connection must be looked after.
+    return head | await asyncio.to_thread(scores_of, labels, seed=seed, promise=promise, delta=delta)
 
 
 def scores_of(labels: Sequence[Labelled], *, seed: int, promise: float, delta: float) -> dict[str, object]:
