@@ -30,7 +30,7 @@ HUB = "hub"
 """The name of the place at the other end of every link; no site may have it."""
 OUTBOX = "OUTBOX"
 """What `stream` says of the subjects that cross the link: `streams.outbox` has the name with the place in it."""
-SITE_NAME = re.compile(r"^[a-z0-9][a-z0-9-]{0,30}$")
+SITE_NAME = re.compile(cloud.PLACE_NAME)
 _KB_NAME = re.compile(documents.KB_NAME)
 
 
