@@ -1,12 +1,14 @@
 """What a person sees who types a command wrongly."""
 
+import importlib
 import logging
 import sys
 from collections.abc import Iterator
 
 import pytest
+import typer
 
-from causeway.cli.main import main
+from causeway.cli.main import COMMANDS, main
 
 
 @pytest.fixture(autouse=True)
@@ -38,3 +40,11 @@ def test_a_wrong_option_or_argument_is_named_without_a_traceback(
     shown = capsys.readouterr().err
     assert says in shown.lower()
     assert "--help" in shown
+
+
+@pytest.mark.parametrize("module", sorted(set(COMMANDS.values())))
+def test_a_command_is_looked_for_in_the_module_that_has_it(module: str) -> None:
+    app = typer.Typer()
+    importlib.import_module(f"causeway.cli.commands.{module}").register(app)
+    names = {command.name for command in app.registered_commands} | {group.name for group in app.registered_groups}
+    assert names == {name for name, where in COMMANDS.items() if where == module}

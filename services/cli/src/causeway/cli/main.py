@@ -1,7 +1,9 @@
 """The `causeway` command: its subcommands, and errors that a person can act on."""
 
+import importlib
 import logging
 import sys
+from collections.abc import Sequence
 
 import typer
 
@@ -13,6 +15,27 @@ from causeway.models import ModelError
 from causeway.topology.errors import TopologyError
 
 EXIT_INTERRUPTED = 130
+COMMANDS = {
+    "up": "up",
+    "hub": "hub",
+    "site": "fleet_sites",
+    "publish": "publish",
+    "ask": "ask",
+    "search": "ask",
+    "feedback": "feedback",
+    "calibrate": "calibrate",
+    "status": "status",
+    "sync": "sync",
+    "kb": "kb",
+    "dead-letters": "dead_letters",
+    "artifact": "artifact",
+    "model": "model",
+    "eval": "evaluate",
+    "demo": "demo",
+    "demo-hub": "demo_hub",
+    "declare": "declare",
+}
+"""The module of each command, in the order of the help."""
 
 app = typer.Typer(
     name="causeway",
@@ -24,11 +47,16 @@ app = typer.Typer(
 )
 
 
+@app.callback()
+def causeway() -> None:
+    """What makes a group of it, also where only one command was added."""
+
+
 def main() -> None:
     """Run one command. Whatever a person can mend is said in two lines, without a traceback."""
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     logging.getLogger("causeway").setLevel(logging.CRITICAL)
-    _add_commands()
+    _add_commands(sys.argv[1:])
     try:
         code = app(standalone_mode=False)
     except typer.TyperException as error:
@@ -57,45 +85,8 @@ def _usage(error: typer.TyperException) -> UserError:
     return UserError(error.format_message(), f"See `{command} --help`.")
 
 
-def _add_commands() -> None:
-    """Imported here and not above: `causeway --help` needs none of the libraries behind the commands."""
-    from causeway.cli.commands import (
-        artifact,
-        ask,
-        calibrate,
-        dead_letters,
-        declare,
-        demo,
-        demo_hub,
-        evaluate,
-        feedback,
-        fleet_sites,
-        hub,
-        kb,
-        model,
-        publish,
-        status,
-        sync,
-        up,
-    )
-
-    for module in (
-        up,
-        hub,
-        fleet_sites,
-        publish,
-        ask,
-        feedback,
-        calibrate,
-        status,
-        sync,
-        kb,
-        dead_letters,
-        artifact,
-        model,
-        evaluate,
-        demo,
-        demo_hub,
-        declare,
-    ):
-        module.register(app)
+def _add_commands(arguments: Sequence[str]) -> None:
+    """The one that is called, or all of them for the help and for a mistake: what is behind all takes a second."""
+    called = COMMANDS.get(arguments[0]) if arguments else None
+    for module in [called] if called else dict.fromkeys(COMMANDS.values()):
+        importlib.import_module(f"causeway.cli.commands.{module}").register(app)
