@@ -94,7 +94,9 @@ async def more_rows(shelf: MilvusShelf, revision: int) -> bool:
     return False
 
 
-@pytest.mark.parametrize("before", [1, 2, 3])
+@pytest.mark.parametrize(
+    "before", [1, pytest.param(2, marks=pytest.mark.slow), pytest.param(3, marks=pytest.mark.slow)]
+)
 async def test_shelving_that_is_killed_between_effects_and_position_doubles_and_loses_nothing(
     bus: Bus, nats_server: NatsServer, milvus: EmbeddedMilvus, before: int
 ) -> None:
@@ -112,6 +114,7 @@ async def test_shelving_that_is_killed_between_effects_and_position_doubles_and_
     await shelf.close()
 
 
+@pytest.mark.slow
 async def test_a_milvus_whose_folder_was_lost_is_filled_again(bus: Bus, milvus: EmbeddedMilvus) -> None:
     shelf = MilvusShelf(milvus.uri, timeout_s=3.0)
     async with shelving(bus, shelf) as follower:
@@ -172,7 +175,14 @@ def held_ids(uri: str) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("end", ["SIGKILL in the middle", "SIGTERM in the middle", "SIGKILL after the last"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        "SIGKILL in the middle",
+        pytest.param("SIGTERM in the middle", marks=pytest.mark.slow),
+        pytest.param("SIGKILL after the last", marks=pytest.mark.slow),
+    ],
+)
 async def test_four_writers_at_once_lose_nothing_that_was_acknowledged(milvus: EmbeddedMilvus, end: str) -> None:
     make_table(milvus.uri)
     acknowledged: list[set[str]] = [set() for _ in range(WRITERS)]
