@@ -149,7 +149,7 @@ class Auditing:
     def _budget_bears(self, answer: Answer) -> None:
         """What is still reserved for it may have been spent."""
         if self.budget.holds(answer.answer_id):
-            self.budget.settle(answer.answer_id, self._clock_ms(), self._rule.usd_each_max)
+            self.budget.settle(answer.answer_id, self._clock_ms(), self._rule.usd_each_max, self._clock_ms())
 
     async def _audit(self, ask: Ask, answer: Answer) -> None:
         await self._quiet()
@@ -166,11 +166,11 @@ class Auditing:
             return
         except CloudFailed as error:
             # Tokens may have been made all the same: the day bears the most that it can have cost.
-            self.budget.settle(answer.answer_id, began_ms, self._rule.usd_each_max)
+            self.budget.settle(answer.answer_id, began_ms, self._rule.usd_each_max, self._clock_ms())
             self._metrics.audits.labels(kb=answer.kb, outcome=f"failed_{error.code}").inc()
             await self._used(ask, answer, None, began_ms)
             return
-        self.budget.settle(answer.answer_id, began_ms, said.cost_usd)
+        self.budget.settle(answer.answer_id, began_ms, said.cost_usd, self._clock_ms())
         await self._used(ask, answer, said, began_ms)
         await self._record(ask, answer, said)
 
@@ -252,7 +252,7 @@ class Auditing:
         for each in deliveries:
             usage = each.message
             if isinstance(usage, UsageRecorded) and usage.purpose == PURPOSE:
-                self.budget.settle(usage.answer_id, usage.at_unix_ms, usage.cost_usd)
+                self.budget.settle(usage.answer_id, usage.at_unix_ms, usage.cost_usd, self._clock_ms())
         self._metrics.audit_usd.set(self.budget.spent_usd)
         created = self.follower.position.stream_created
         self._position = Position(seq=deliveries[-1].stream_seq, stream_created=created)
