@@ -102,11 +102,12 @@ class SharedBreaker:
         return permit(self._state, self._clock_s(), who=self._replica)
 
     async def acquire(self, hold_s: float) -> Ticket | None:
-        """A ticket for a call of at most `hold_s`, or None. Takes at most CLAIM_S_MAX, and that for a probe only."""
+        """A ticket for a call of at most `hold_s`, or None, whatever fails. Takes at most CLAIM_S_MAX, and that for a
+        probe only."""
         asked = permit(self._state, self._clock_s(), who=self._replica, hold_s=hold_s)
         if asked.allowed and not asked.probe:
             return Ticket(turn=asked.turn, probe=False)
-        if not asked.allowed or self._claiming or not await self._claimed(asked):
+        if not asked.allowed or self._claiming or not await self._claimed_unless_broken(asked):
             self._count("refused")
             return None
         return Ticket(turn=asked.turn, probe=True)
@@ -140,6 +141,13 @@ class SharedBreaker:
         """Let the last turn be told, within its bound."""
         if self._telling is not None:
             await asyncio.wait([self._telling], timeout=TELL_S_MAX)
+
+    async def _claimed_unless_broken(self, asked: Permit) -> bool:
+        try:
+            return await self._claimed(asked)
+        except Exception as error:  # noqa: BLE001  # An asker's local answer stands ready and is not lost for a probe.
+            self._alone(error, unexpected=True)
+            return False
 
     async def _claimed(self, asked: Permit) -> bool:
         """Whether the probe is ours. Only the first claim after the last turn is stored."""
@@ -180,6 +188,9 @@ class SharedBreaker:
                 return
             except (BusError, TimeoutError) as error:
                 self._alone(error)
+                return
+            except Exception as error:  # noqa: BLE001  # The outermost frame of a task that nobody waits for.
+                self._alone(error, unexpected=True)
                 return
 
     async def _publish(self, state: State, timeout_s: float) -> int:
@@ -240,9 +251,10 @@ class SharedBreaker:
             at_unix_ms=now_ms,
         )
 
-    def _alone(self, error: Exception) -> None:
+    def _alone(self, error: Exception, *, unexpected: bool = False) -> None:
         self._metrics.breaker_alone.labels(target=self._target).inc()
-        _log.warning("a turn of the breaker is not shared", extra={"target": self._target, "reason": str(error)})
+        about = {"target": self._target, "reason": str(error) or type(error).__name__}
+        _log.warning("a turn of the breaker is not shared", extra=about, exc_info=error if unexpected else None)
 
     def _turned(self) -> None:
         state = self._state
