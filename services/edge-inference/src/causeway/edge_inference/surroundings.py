@@ -104,7 +104,7 @@ class SiteSurroundings:
         )
         self.watch = DriftWatch(publish_on(bus, settings.site), DriftMetrics(registry))
         self.confidence = CalibratedConfidence(model_id, ConfidenceMetrics(registry), self.watch)
-        self.confidence.follow(bus, settings.site)
+        self.calibrations = self.confidence.follow(bus, settings.site)
         self.ledger = Given(
             bus, settings.site, self._aftermath, tariff_of(settings), queue_max=settings.answers_queue_max
         )
@@ -189,8 +189,13 @@ class SiteSurroundings:
             self._aftermath,
             cache=self.cache,
             observers=[self.watch.observe],
-            ready=self.cache.follower.caught_up.wait,
+            ready=self._read_before_feedback,
         )
+
+    async def _read_before_feedback(self) -> None:
+        """What a verdict bears on: the cached answers, and the calibrations with what was said of their drift."""
+        await self.cache.follower.caught_up.wait()
+        await self.calibrations.caught_up.wait()
 
     def _foreign(self, link: Bus) -> ForeignWatching:
         return ForeignWatching(
