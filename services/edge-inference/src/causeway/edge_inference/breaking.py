@@ -6,9 +6,9 @@ first to follow the last turn (compare-and-set). Without it each replica decides
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from causeway.breaker import (
     Outcome,
@@ -34,6 +34,7 @@ CLAIM_S_MAX = 0.25
 """How long each half of a claim, publishing it and reading who was first, may take on an asker's time, in all."""
 TELL_S_MAX = 5.0
 _PHASES = (Phase.CLOSED, Phase.HALF_OPEN, Phase.OPEN, Phase.FORCED_OPEN, Phase.DISABLED)
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
@@ -107,7 +108,7 @@ class SharedBreaker:
         asked = permit(self._state, self._clock_s(), who=self._replica, hold_s=hold_s)
         if asked.allowed and not asked.probe:
             return Ticket(turn=asked.turn, probe=False)
-        if not asked.allowed or self._claiming or not await self._claimed_unless_broken(asked):
+        if not asked.allowed or self._claiming or not await self._guarded(self._claimed(asked)):
             self._count("refused")
             return None
         return Ticket(turn=asked.turn, probe=True)
@@ -121,7 +122,7 @@ class SharedBreaker:
         if self._state.turns != before.turns:
             self._turned()
             if self._telling is None or self._telling.done():
-                self._telling = asyncio.create_task(self._tell())
+                self._telling = asyncio.create_task(self._guarded(self._tell()))
 
     async def position(self) -> Position:
         """Turns are few: they are read from the start."""
@@ -142,12 +143,13 @@ class SharedBreaker:
         if self._telling is not None:
             await asyncio.wait([self._telling], timeout=TELL_S_MAX)
 
-    async def _claimed_unless_broken(self, asked: Permit) -> bool:
+    async def _guarded(self, sharing: Awaitable[T]) -> T | None:
+        """None where sharing fails in a way that nobody foresaw: no answer is lost for it."""
         try:
-            return await self._claimed(asked)
-        except Exception as error:  # noqa: BLE001  # An asker's local answer stands ready and is not lost for a probe.
+            return await sharing
+        except Exception as error:  # noqa: BLE001  # The outermost frame of a claim, and of the task that tells.
             self._alone(error, unexpected=True)
-            return False
+            return None
 
     async def _claimed(self, asked: Permit) -> bool:
         """Whether the probe is ours. Only the first claim after the last turn is stored."""
@@ -188,9 +190,6 @@ class SharedBreaker:
                 return
             except (BusError, TimeoutError) as error:
                 self._alone(error)
-                return
-            except Exception as error:  # noqa: BLE001  # The outermost frame of a task that nobody waits for.
-                self._alone(error, unexpected=True)
                 return
 
     async def _publish(self, state: State, timeout_s: float) -> int:
