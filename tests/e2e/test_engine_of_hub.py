@@ -32,7 +32,6 @@ TOKENS_MAX = 768
 PATIENT = {
     "cloud_first_token_ms": "30000",
     "cloud_token_gap_ms": "10000",
-    "breaker_slow_ms": "30000",
     "cloud_tokens_max": str(TOKENS_MAX),
 }
 KILLED = {"fallback/cloud_broken", "fallback/cloud_stalled", "fallback/refused_engine"}

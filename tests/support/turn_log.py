@@ -11,10 +11,11 @@ from causeway.proto.breaker import BreakerTurned
 
 @dataclass
 class MemoryLog:
-    """The last message per subject, with compare-and-set; `away` refuses everything."""
+    """The last message per subject, with compare-and-set; `away` refuses everything, and `broken` is raised by it."""
 
     messages: list[BreakerTurned] = field(default_factory=list)
     away: bool = False
+    broken: Exception | None = None
     takes_s: float = 0.0
     before_publish: Callable[[], None] = lambda: None
 
@@ -29,8 +30,7 @@ class MemoryLog:
     ) -> PubAck:
         self.before_publish()
         await asyncio.sleep(self.takes_s)
-        if self.away:
-            raise NotPublished("away")
+        self._fail()
         if expected_last_subject_seq != len(self.messages):
             raise WrongLastSequence(subject)
         assert isinstance(message, BreakerTurned)
@@ -38,8 +38,13 @@ class MemoryLog:
         return PubAck(stream="BREAKER", seq=len(self.messages), duplicate=False)
 
     async def last(self, stream: str, subject: str) -> Stored | None:
-        if self.away:
-            raise NotPublished("away")
+        self._fail()
         if not self.messages:
             return None
         return Stored(subject=subject, seq=len(self.messages), message=self.messages[-1], headers={}, time=None)
+
+    def _fail(self) -> None:
+        if self.broken is not None:
+            raise self.broken
+        if self.away:
+            raise NotPublished("away")

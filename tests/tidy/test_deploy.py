@@ -14,7 +14,9 @@ from causeway.cli.keys import SiteKeys
 from causeway.cli.printed_config import Deployment, site_files
 from causeway.cli.site_config import SiteConfig
 from causeway.cli.site_folder import SiteFolder
+from causeway.edge_inference.settings import from_environment
 from causeway.runtime import ServiceSettings
+from causeway.topology.names import LINK_USER
 from tests.tidy.tree import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
@@ -56,6 +58,32 @@ def test_the_compose_file_gives_a_service_only_settings_that_it_reads_and_all_th
 def test_the_manifests_give_a_service_only_settings_that_it_reads_and_all_that_it_must_have(service: str) -> None:
     (container,) = [pod["containers"][0] for name, pod in pods() if name == service]
     check_settings(service, {variable["name"] for variable in container["env"]})
+
+
+@pytest.mark.parametrize(("join", "user"), [("/etc/causeway/nats/site.join", LINK_USER), ("", "")])
+def test_a_site_that_has_joined_asks_the_hub_as_the_user_of_the_link_and_another_asks_nobody(
+    join: str, user: str
+) -> None:
+    entry = COMPOSE["services"]["edge-inference"]
+    given = {name: filled(value, {"CAUSEWAY_JOIN": join}) for name, value in entry["environment"].items()}
+    settings = from_environment(given)
+    assert settings.link_user == user
+    assert settings.link_password_file == Path("/run/secrets/link_password")
+    sync = COMPOSE["services"]["sync-delta"]["environment"]
+    assert sync["SYNC_DELTA_LINK_USER"] == LINK_USER
+    assert sync["SYNC_DELTA_LINK_PASSWORD_FILE"] == str(settings.link_password_file)
+    assert "link_password" in entry["secrets"]
+
+
+def filled(value: str, variables: dict[str, str]) -> str:
+    """As compose fills in `${NAME:-default}` and `${NAME:+instead}`."""
+
+    def one(found: re.Match[str]) -> str:
+        name, sign, word = found.groups()
+        given = variables.get(name, "")
+        return (word if given else "") if sign == "+" else given or word
+
+    return re.sub(r"\$\{(\w+):([-+])([^}]*)\}", one, value)
 
 
 def pods() -> Iterator[tuple[str, dict[str, Any]]]:

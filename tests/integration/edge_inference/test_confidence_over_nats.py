@@ -75,10 +75,11 @@ async def test_an_alarm_stands_on_the_stream_and_disturbs_no_follower_of_calibra
                 calibrated=True,
                 given_unix_ms=2,
                 at_unix_ms=number + 2,
+                seq=number + 1,
             )
         )
     assert confidence.judge("a", "en", SURE, raw=0.5).threshold > before
-    stored = await bus.last(streams.CALIBRATION.name, subjects.DRIFT.at(SITE, "a"))
+    stored = await bus.last(streams.CALIBRATION.name, subjects.DRIFT.at(SITE, "a", "en"))
     assert stored is not None
     assert isinstance(stored.message, CalibrationDrifted)
     assert (stored.message.resolved, stored.message.version, stored.message.language) == (False, "a1", "en")

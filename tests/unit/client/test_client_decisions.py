@@ -1,16 +1,36 @@
 """What a client decides before it sends, and when waiting is over."""
 
 import msgspec
+import pytest
 
+from causeway.client.given_answers import GivenAnswers
 from causeway.client.publication import describe, fits_inline, message_id, object_name, with_body
 from causeway.client.waiting import progress
+from causeway.proto import UndecodableError, decode, encode
 from causeway.proto.documents import DocumentStatus, ObjectRef, Residency, State, fold_statuses
+from causeway.proto.feedback import CORRECTED_CHARS_MAX, Feedback, Verdict
 
 LIMIT = 1024 * 1024
 
 
 def _status(document_id: str, revision: int, state: State) -> DocumentStatus:
     return DocumentStatus(kb="kb", document_id=document_id, revision=revision, state=state, service="s", at_unix_ms=0)
+
+
+async def test_a_correction_that_is_too_long_is_refused_with_what_to_do() -> None:
+    class Nowhere(GivenAnswers):
+        bus = None  # type: ignore[assignment]
+
+    with pytest.raises(ValueError, match="at most 20000 characters, and this one 20001: say only"):
+        await Nowhere().feedback("kb", "a1", Verdict.CORRECTED, corrected_text="x" * 20_001)
+
+
+def test_what_is_too_long_a_correction_does_not_decode() -> None:
+    said = Feedback(answer_id="a1", kb="kb", verdict=Verdict.CORRECTED, corrected_text="x" * CORRECTED_CHARS_MAX)
+    assert decode(encode(said), Feedback) == said
+    longer = msgspec.structs.replace(said, corrected_text="x" * (CORRECTED_CHARS_MAX + 1))
+    with pytest.raises(UndecodableError, match="corrected_text"):
+        decode(encode(longer), Feedback)
 
 
 def test_a_body_travels_inline_only_with_room_for_the_envelope_of_a_dead_letter() -> None:

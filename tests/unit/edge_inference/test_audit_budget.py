@@ -49,7 +49,7 @@ def test_a_day_never_costs_more_than_it_may_while_each_stays_below_its_bound(
         if budget.reserve(f"a{number}", NOON):
             done += 1
             if end == "settle":
-                budget.settle(f"a{number}", NOON, usd)
+                budget.settle(f"a{number}", NOON, usd, NOON)
             elif end == "refund":
                 budget.refund(f"a{number}")
                 done -= 1
@@ -65,9 +65,25 @@ def test_the_number_of_a_day_counts_also_where_audits_cost_nothing() -> None:
 def test_what_other_replicas_spent_counts_once_and_a_new_day_begins_at_midnight() -> None:
     budget = AuditBudget(AuditRule(per_day_max=9, usd_per_day_max=0.03, usd_each_max=0.01))
     for _ in range(2):
-        budget.settle("theirs", NOON, 0.015)
-    budget.settle("yesterday", NOON - DAY_MS, 5.0)
+        budget.settle("theirs", NOON, 0.015, NOON)
+    budget.settle("yesterday", NOON - DAY_MS, 5.0, NOON)
     assert budget.spent_usd == 0.015
     assert [budget.reserve(name, NOON) for name in ("theirs", "own", "more")] == [False, True, False]
     assert budget.reserve("tomorrow", NOON + DAY_MS)
+    assert budget.spent_usd == 0.0
+
+
+@pytest.mark.parametrize("ahead_ms", [DAY_MS, 400 * DAY_MS])
+def test_a_clock_that_is_ahead_elsewhere_does_not_end_the_day_here(ahead_ms: int) -> None:
+    budget = AuditBudget(AuditRule(per_day_max=3, usd_per_day_max=1.0, usd_each_max=0.01))
+    budget.settle("ahead", NOON + ahead_ms, 0.01, NOON)
+    allowed = 0
+    for number in range(1_000):
+        if budget.reserve(f"a{number}", NOON):
+            allowed += 1
+            budget.settle(f"a{number}", NOON, 0.01, NOON)
+    assert allowed == 2
+    tomorrow = NOON + DAY_MS
+    assert [budget.reserve(name, tomorrow) for name in ("b1", "b2", "b3")] == [True, True, False]
+    assert budget.reserve("c1", tomorrow + DAY_MS)
     assert budget.spent_usd == 0.0

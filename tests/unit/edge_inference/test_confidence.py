@@ -30,6 +30,7 @@ class Verdict:
     at_unix_ms: int
     calibrated: bool = True
     given_unix_ms: int = FITTED_AT + 1
+    seq: int = 0
 
 
 class Place:
@@ -37,11 +38,15 @@ class Place:
 
     def __init__(self, began_unix_ms: int = 0) -> None:
         self.published: list[tuple[CalibrationDrifted, str]] = []
+        self.heard = 0
+        self.fails = False
         self.registry = CollectorRegistry()
         self.watch = DriftWatch(self._publish, DriftMetrics(self.registry), began_unix_ms)
         self.confidence = CalibratedConfidence(MODEL, ConfidenceMetrics(self.registry), self.watch)
 
     async def _publish(self, message: CalibrationDrifted, msg_id: str) -> None:
+        if self.fails:
+            raise TimeoutError
         self.published.append((message, msg_id))
 
     def put_in_force(self, file: CalibrationFile = FILE, version: str = "v1") -> None:
@@ -58,8 +63,9 @@ class Place:
         given: int | None = None,
     ) -> None:
         for _ in range(count):
+            self.heard += 1
             await self.watch.observe(
-                Verdict("handbook", "en", 0.95, right, at, calibrated, at if given is None else given)
+                Verdict("handbook", "en", 0.95, right, at, calibrated, at if given is None else given, self.heard)
             )
 
 
@@ -161,7 +167,8 @@ async def test_wrong_answers_raise_the_threshold_and_say_so_once() -> None:
     message, msg_id = place.published[0]
     assert (message.resolved, message.promised, message.version) == (False, 0.85, "v1")
     assert message.observed == 0.0
-    assert msg_id == f"drift:handbook:en:v1:{message.judged}"
+    assert msg_id == f"drift:handbook:en:v1:{message.feedback_seq}:{message.judged}"
+    assert message.feedback_seq == message.judged
 
 
 async def test_right_answers_bring_the_threshold_back() -> None:
@@ -171,6 +178,74 @@ async def test_right_answers_bring_the_threshold_back() -> None:
     await place.hear(600, right=True)
     assert place.confidence.judge("handbook", "en", SURE, raw=0.5).threshold == fitted_threshold()
     assert place.published[-1][0].resolved
+
+
+async def alarmed() -> tuple[Place, CalibrationDrifted]:
+    """A place whose calibration has drifted, and what it said of that."""
+    place = Place()
+    place.put_in_force()
+    await place.hear(30, right=False)
+    return place, place.published[-1][0]
+
+
+async def test_a_replica_that_starts_without_the_verdicts_goes_on_from_what_was_said() -> None:
+    before, said = await alarmed()
+    after = Place()
+    after.put_in_force()
+    after.watch.adopt(said)
+    assert after.watch.threshold("handbook", "en") == before.watch.threshold("handbook", "en") == CLOSED
+    await after.hear(30, right=False)
+    assert after.published == [], "they are in what was adopted"
+    await after.hear(600, right=True)
+    assert after.published[-1][0].resolved
+    assert after.watch.threshold("handbook", "en") == fitted_threshold()
+
+
+async def test_what_was_said_of_another_version_or_before_it_was_put_in_force_again_does_not_hold() -> None:
+    _, said = await alarmed()
+    place = Place()
+    place.put_in_force(version="v2")
+    place.watch.adopt(said)
+    assert place.watch.threshold("handbook", "en") == fitted_threshold()
+    place.put_in_force()
+    place.watch.adopt(said)
+    assert place.watch.threshold("handbook", "en") == CLOSED
+    place.put_in_force()
+    assert place.watch.threshold("handbook", "en") == fitted_threshold()
+
+
+async def test_of_two_turns_the_later_one_holds_in_whatever_order_they_are_heard() -> None:
+    first, said = await alarmed()
+    await first.hear(600, right=True)
+    resolved = first.published[-1][0]
+    for order in ((said, resolved), (resolved, said)):
+        place = Place()
+        place.put_in_force()
+        for one in order:
+            place.watch.adopt(one)
+        assert place.watch.threshold("handbook", "en") == fitted_threshold()
+
+
+async def test_a_turn_that_could_not_be_said_is_said_when_its_verdict_comes_again() -> None:
+    place = Place()
+    place.put_in_force()
+    place.fails = True
+    with pytest.raises(TimeoutError):
+        await place.hear(30, right=False)
+    place.fails = False
+    place.heard -= 1
+    await place.hear(1, right=False)
+    (said, _) = place.published[0]
+    assert (said.judged, said.feedback_seq) == (place.heard, place.heard), "and is folded once"
+
+
+async def test_a_turn_that_nobody_was_there_to_say_is_said_with_the_first_verdict_after_the_start() -> None:
+    place = Place(began_unix_ms=FITTED_AT + 100)
+    place.put_in_force()
+    await place.hear(30, right=False)
+    assert place.published == []
+    await place.hear(1, right=True, at=FITTED_AT + 100)
+    assert [message.threshold for message, _ in place.published] == [CLOSED]
 
 
 async def test_a_new_calibration_begins_anew() -> None:

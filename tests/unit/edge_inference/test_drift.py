@@ -114,6 +114,30 @@ def test_where_nothing_keeps_the_promise_nothing_stays_local() -> None:
     assert drift.threshold == CLOSED
 
 
+def test_an_alarm_that_changes_nothing_more_is_no_turn() -> None:
+    drift = Drift(promise=PROMISE, fitted=FITTED)
+    turns = [turn for _, turn in live(drift, 300, 1, 0.0)]
+    assert [(turn.resolved, turn.threshold) for turn in turns] == [(False, CLOSED)]
+
+
+@given(st.lists(st.tuples(st.floats(FITTED, 1), st.sampled_from([True, True, False])), min_size=40, max_size=400))
+def test_who_goes_on_from_the_last_turn_comes_to_the_same_as_who_saw_all(answers: list[tuple[float, bool]]) -> None:
+    whole, told = Drift(promise=PROMISE, fitted=FITTED), Drift(promise=PROMISE, fitted=FITTED)
+    for probability, right in answers:
+        judged = Judged(probability=probability, right=right)
+        turn = whole.judge(judged)
+        if turn is not None:
+            told = Drift(promise=PROMISE, fitted=FITTED)
+            told.go_on(turn)
+        else:
+            assert told.judge(judged) is None
+        assert (told.threshold, told.alarmed, told.judged_total) == (
+            whole.threshold,
+            whole.alarmed,
+            whole.judged_total,
+        )
+
+
 def test_recovery_brings_the_fitted_threshold_back_in_steps_and_ends_the_alarm() -> None:
     drift = Drift(promise=PROMISE, fitted=FITTED)
     live(drift, 60, 1, 0.2)

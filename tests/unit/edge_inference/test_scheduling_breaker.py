@@ -3,13 +3,18 @@
 import asyncio
 
 import pytest
+from nats.errors import ConnectionClosedError
 from prometheus_client import CollectorRegistry
 
 from causeway.breaker import Phase, Result, Rule
 from causeway.edge_inference.breaking import SharedBreaker, Ticket
 from causeway.edge_inference.scheduling_metrics import SchedulingMetrics
+from causeway.proto.answers import Route
 from causeway.proto.breaker import BreakerState, BreakerTurned
+from tests.support.scheduling_desk import LOCAL_TEXT, Desk, Given
+from tests.support.scripted_cloud import ScriptedCloud
 from tests.support.turn_log import MemoryLog
+from tests.support.virtual_time import JumpingLoop, elapse, run_virtually
 
 RULE = Rule(window_calls=4, calls_min=2, open_wait_s=5.0, probe_s_max=30.0)
 
@@ -167,6 +172,41 @@ async def test_alone_too_only_one_call_of_a_replica_probes() -> None:
     site.now_s += 5.0
     tickets = await asyncio.gather(*(site.all[0].acquire(2.0) for _ in range(20)))
     assert len([ticket for ticket in tickets if ticket is not None]) == 1
+
+
+async def test_a_claim_that_fails_as_nobody_foresaw_is_no_ticket_and_no_error() -> None:
+    site = Site(replicas=1)
+    await fail(site.all[0])
+    site.now_s += 5.0
+    site.log.broken = ConnectionClosedError()
+    assert await site.all[0].acquire(2.0) is None
+    site.log.broken = None
+    await probe(site.all[0])
+
+
+def test_an_asker_gets_the_local_answer_where_the_claim_of_the_probe_fails_as_nobody_foresaw() -> None:
+    async def run(loop: JumpingLoop) -> Given:
+        site = Desk(loop, ScriptedCloud([[]]), breaker_rule=RULE)
+        for _ in range(2):
+            await site.ask()
+        await elapse(5.0)
+        site.turns.broken = ConnectionClosedError()
+        return await site.ask()
+
+    reply = run_virtually(run)
+    assert (reply.told, reply.answer.text) == ((Route.EDGE, "breaker_open"), LOCAL_TEXT)
+
+
+async def test_a_turn_that_could_not_be_told_is_counted_and_the_next_one_is_told() -> None:
+    site = Site(replicas=1)
+    site.log.broken = ConnectionClosedError()
+    await fail(site.all[0])
+    assert (site.log.messages, site.value("alone_total")) == ([], 1.0)
+    site.log.broken = None
+    site.now_s += 5.0
+    site.all[0].record(await probe(site.all[0]), Result.SUCCESS, 0.1)
+    await site.all[0].close()
+    assert [message.state.value for message in site.log.messages] == ["half_open", "closed"]
 
 
 async def test_after_the_bus_is_back_the_log_is_right() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from causeway.breaker import Rule
+from causeway.breaker import Outcome, Phase, Result, Rule, closed, record
 from causeway.edge_inference.answer_ids import AnswerIds
 from causeway.edge_inference.cloud_client import TEXT_CHARS_MAX, Checking
 from causeway.edge_inference.composing import cited_chunks, support
@@ -14,7 +14,12 @@ from causeway.edge_inference.pace import NEWS_S, Pace
 from causeway.edge_inference.routing import Cloud
 from causeway.edge_inference.scheduling_ports import CloudFailed
 from causeway.edge_inference.settings import Settings
-from causeway.edge_inference.surroundings import breaker_rule, scheduling_rule, tariff_of
+from causeway.edge_inference.surroundings import (
+    OPENS_BY_GOOD_ANSWERS,
+    breaker_rule,
+    scheduling_rule,
+    tariff_of,
+)
 from causeway.proto.cloud import CloudPart, CloudPartKind
 from causeway.runtime import BadSettingError
 from tests.support.scripted_cloud import accepted, citation, cloud_answer, final, token
@@ -126,6 +131,23 @@ def test_settings_become_rules() -> None:
     assert rule.refusals_that_count == {Cloud.REFUSED_BUSY, Cloud.REFUSED_PAUSED}
     assert rule.first_token_ms == 200
     assert scheduling_rule(settings(breaker_failures="")).refusals_that_count == frozenset()
+
+
+def test_a_site_that_gives_the_hub_more_time_does_not_take_an_answer_in_that_time_for_slow() -> None:
+    patient = breaker_rule(settings(cloud_first_token_ms=5_000))
+    state = closed(patient)
+    for number in range(20):
+        state = record(state, Outcome(Result.SUCCESS, 1.2, state.turns), float(number))
+    assert state.phase is Phase.CLOSED
+    assert breaker_rule(settings(cloud_first_token_ms=5_000, breaker_slow_ms=700)).slow_call_s == 0.7
+
+
+@pytest.mark.parametrize(("slow_ms", "said"), [(None, False), (5_000, False), (700, True)])
+def test_a_breaker_that_answers_in_time_may_open_is_said_in_the_log(
+    slow_ms: int | None, said: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    breaker_rule(settings(cloud_first_token_ms=5_000, breaker_slow_ms=slow_ms))
+    assert (OPENS_BY_GOOD_ANSWERS in caplog.text) is said
 
 
 def test_settings_that_contradict_themselves_are_refused_by_name() -> None:

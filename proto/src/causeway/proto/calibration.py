@@ -18,7 +18,10 @@ class CalibrationFitted(Message, frozen=True, kw_only=True):
 
 
 class CalibrationDrifted(Message, frozen=True, kw_only=True):
-    """Live agreement has left the promise (`resolved`: is back at it). `threshold` is the one that holds now."""
+    """Live agreement has left the promise (`resolved`: is back at it). `threshold` is the one that holds now.
+
+    `judged` counts the verdicts of this version so far, up to entry `feedback_seq` of FEEDBACK, which was stored at
+    `at_unix_ms`: whoever starts goes on from there."""
 
     type_name: ClassVar[str] = "io.causeway.calibration_drifted.v1"
 
@@ -31,3 +34,4 @@ class CalibrationDrifted(Message, frozen=True, kw_only=True):
     judged: int
     threshold: float
     at_unix_ms: int
+    feedback_seq: int = 0

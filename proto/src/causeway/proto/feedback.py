@@ -1,13 +1,16 @@
 """Answers that were given, what became of them, and what their askers thought of them."""
 
 import enum
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
 from causeway.proto.answers import Route
 from causeway.proto.codec import Message
 from causeway.proto.documents import Kb, Residency
+
+CORRECTED_CHARS_MAX = 20_000
+"""Characters of a correction: many times the longest answer."""
 
 
 class CitedChunk(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,13 +86,14 @@ class Feedback(Message, frozen=True, kw_only=True):
     answer_id: str
     kb: Kb
     verdict: Verdict
-    corrected_text: str = ""
+    corrected_text: Annotated[str, msgspec.Meta(max_length=CORRECTED_CHARS_MAX)] = ""
     asker: str = ""
 
 
 class AnswerAudited(Message, frozen=True, kw_only=True):
     """A local answer that was asked of the cloud too. `agrees`: nothing shows that the two say different things;
-    `undecided`: and nothing that they say the same, so it labels no answer."""
+    `undecided`: and nothing that they say the same, so it labels no answer. `calibrated` and `given_unix_ms` are of the
+    local answer; 0: not known."""
 
     type_name: ClassVar[str] = "io.causeway.answer_audited.v1"
 
@@ -103,3 +107,5 @@ class AnswerAudited(Message, frozen=True, kw_only=True):
     cost_usd: float
     at_unix_ms: int
     undecided: bool = False
+    calibrated: bool = False
+    given_unix_ms: int = 0

@@ -187,6 +187,8 @@ def _judged() -> tuple[codec.Message, ...]:
             cloud_text=_TEXT,
             cost_usd=0.00025,
             at_unix_ms=_AT_UNIX_MS,
+            calibrated=True,
+            given_unix_ms=_AT_UNIX_MS,
         ),
         calibration.CalibrationFitted(kb="handbook", version="2026-11-24.1", body=b"{}", at_unix_ms=_AT_UNIX_MS),
         calibration.CalibrationDrifted(
@@ -199,5 +201,6 @@ def _judged() -> tuple[codec.Message, ...]:
             judged=300,
             threshold=0.9375,
             at_unix_ms=_AT_UNIX_MS,
+            feedback_seq=300,
         ),
     )

@@ -177,11 +177,11 @@ BREAKER = Stream(
 )
 CALIBRATION = Stream(
     name="CALIBRATION",
-    subjects=("site.*.calibration.*", "site.*.drift.*"),
+    subjects=("site.*.calibration.*", "site.*.drift.*.*"),
     per_subject_max=16,
     bytes_max=256 * MIB,
     refuses_when_full=False,
-    summary="The last calibrations of each kb, and alarms that one has drifted.",
+    summary="The last calibrations of each kb, and the last alarms of each of its languages that one has drifted.",
 )
 CANARY = Stream(
     name="CANARY",

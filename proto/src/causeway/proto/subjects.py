@@ -414,12 +414,12 @@ CALIBRATION = Subject(
 )
 DRIFT = Subject(
     name="drift",
-    pattern="site.{site}.drift.{kb}",
+    pattern="site.{site}.drift.{kb}.{key}",
     carries=(calibration.CalibrationDrifted,),
     stream="CALIBRATION",
     producers=("edge-inference",),
     consumers=("alerting", "edge-inference"),
-    summary="Live agreement has left the promise of a calibration, or is back at it.",
+    summary="Live agreement has left the promise of a calibration, or is back at it; the key is the language.",
 )
 DEAD = Subject(
     name="dead",

@@ -9,7 +9,7 @@ from nats.js import api
 
 from causeway.bus.broker import EdgeBroker
 from causeway.bus.delivery import Stored
-from causeway.bus.errors import StreamMissing
+from causeway.bus.errors import NotConnected, StreamMissing
 from causeway.proto import Message, decode_any, headers
 
 CONCURRENCY_MAX = 64
@@ -28,7 +28,8 @@ class Lookup:
         """The last message of `subject`, or None.
 
         Raises:
-            UndecodableError: it is not one of `kinds`. StreamMissing: no such stream. TimeoutError: no connection.
+            UndecodableError: it is not one of `kinds`. StreamMissing: no such stream. TimeoutError: no answer in time.
+            NotConnected: no connection, or the server can not read it.
         """
         raw = await self._get(stream, subject)
         if raw is None or raw.seq is None:
@@ -65,9 +66,23 @@ class Lookup:
                 except TimeoutError:
                     if attempt == ATTEMPTS_MAX - 1:
                         raise
+                except nats.errors.Error as error:
+                    if attempt == ATTEMPTS_MAX - 1:
+                        raise NotConnected(f"{subject} of stream {stream} could not be read ({error})") from error
                 await asyncio.sleep(PAUSE_S)
         return None
 
     async def purge(self, stream: str, subject: str, below_seq: int | None = None) -> None:
-        """Remove the messages of `subject`, those below `below_seq` only where it is given."""
-        await self._broker.js.purge_stream(stream, subject=subject, seq=below_seq)
+        """Remove the messages of `subject`, those below `below_seq` only where it is given.
+
+        Raises:
+            StreamMissing: no such stream. TimeoutError: no answer in time. NotConnected: no connection, or refused.
+        """
+        try:
+            await self._broker.js.purge_stream(stream, subject=subject, seq=below_seq)
+        except nats.js.errors.NotFoundError as error:
+            raise StreamMissing(stream) from error
+        except TimeoutError:
+            raise
+        except nats.errors.Error as error:
+            raise NotConnected(f"{subject} of stream {stream} could not be purged ({error})") from error

@@ -11,7 +11,7 @@ from contextlib import aclosing
 
 from causeway.bus import Bus, Delivery, Position
 from causeway.proto import streams, subjects
-from causeway.proto.feedback import AnswerGiven, AnswerInvalidated, Feedback, Verdict
+from causeway.proto.feedback import CORRECTED_CHARS_MAX, AnswerGiven, AnswerInvalidated, Feedback, Verdict
 
 FEEDBACK_TIMEOUT_S = 30.0
 ANSWERS_READ_MAX = 50_000
@@ -36,14 +36,19 @@ class GivenAnswers:
         verdict of somebody else is not counted, nor is a second one.
 
         Raises:
-            ValueError: a correction without its text, or a text without the verdict `corrected`.
+            ValueError: a correction without its text, a text without the verdict `corrected`, or one of more than
+                CORRECTED_CHARS_MAX characters.
             NotPublished, StreamMissing, BadNameError.
         """
         if (verdict is Verdict.CORRECTED) != bool(corrected_text.strip()):
             raise ValueError("a corrected text goes with the verdict `corrected`, and only with it")
-        message = Feedback(
-            answer_id=answer_id, kb=kb, verdict=verdict, corrected_text=corrected_text.strip(), asker=asker
-        )
+        text = corrected_text.strip()
+        if len(text) > CORRECTED_CHARS_MAX:
+            raise ValueError(
+                f"a corrected text has at most {CORRECTED_CHARS_MAX} characters, and this one {len(text)}: say only"
+                " what the answer should have been, and publish a document for the rest"
+            )
+        message = Feedback(answer_id=answer_id, kb=kb, verdict=verdict, corrected_text=text, asker=asker)
         subject = subjects.FEEDBACK.at(self.site, subjects.checked_kb(kb))
         await self.bus.publish(subject, message, msg_id=feedback_id(message), timeout_s=FEEDBACK_TIMEOUT_S)
 

@@ -30,7 +30,6 @@ STATUS_S = 4.0
 SITE_SETTINGS = {
     "cloud_first_token_ms": "15000",
     "cloud_token_gap_ms": "10000",
-    "breaker_slow_ms": "30000",
     "cloud_tokens_max": "64",
 }
 

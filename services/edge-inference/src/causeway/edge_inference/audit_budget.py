@@ -35,7 +35,7 @@ class AuditBudget:
     def __init__(self, rule: AuditRule) -> None:
         self._rule = rule
         self._day = -1
-        self._spent: dict[str, float] = {}
+        self._spent: dict[str, tuple[int, float]] = {}
         self._reserved: set[str] = set()
 
     def reserve(self, audit_id: str, at_unix_ms: int) -> bool:
@@ -50,12 +50,16 @@ class AuditBudget:
         self._reserved.add(audit_id)
         return True
 
-    def settle(self, audit_id: str, at_unix_ms: int, usd: float) -> None:
-        """It cost this: said of one's own audit, and of each one that is read. Of another day, it is nothing."""
-        self._begin_day(at_unix_ms)
+    def settle(self, audit_id: str, at_unix_ms: int, usd: float, now_unix_ms: int) -> None:
+        """It cost this: said of one's own audit, and of each one that is read. Of an earlier day, it is nothing.
+
+        `now_unix_ms` is of this process's own clock, which alone begins a day. What a clock that is ahead says is of a
+        later day counts now, and tomorrow."""
+        self._begin_day(now_unix_ms)
         self._reserved.discard(audit_id)
-        if at_unix_ms // DAY_MS == self._day:
-            self._spent[audit_id] = usd
+        day = min(at_unix_ms // DAY_MS, self._day + 1)
+        if day >= self._day:
+            self._spent[audit_id] = (day, usd)
 
     def holds(self, audit_id: str) -> bool:
         """Whether money is reserved for it that was neither settled nor refunded."""
@@ -68,10 +72,10 @@ class AuditBudget:
     @property
     def spent_usd(self) -> float:
         """Today, without what is reserved."""
-        return sum(self._spent.values())
+        return sum(usd for _, usd in self._spent.values())
 
     def _begin_day(self, at_unix_ms: int) -> None:
         day = at_unix_ms // DAY_MS
         if day > self._day:
             self._day = day
-            self._spent.clear()
+            self._spent = {audit_id: spent for audit_id, spent in self._spent.items() if spent[0] >= day}

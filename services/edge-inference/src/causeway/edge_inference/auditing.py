@@ -93,7 +93,7 @@ class Auditing:
         self._busy = busy
         self._clock_ms = clock_ms
         self.budget = AuditBudget(rule)
-        self._queue: asyncio.Queue[tuple[Ask, Answer]] = asyncio.Queue(QUEUE_MAX)
+        self._queue: asyncio.Queue[tuple[Ask, Answer, int]] = asyncio.Queue(QUEUE_MAX)
         self._worker: asyncio.Task[None] | None = None
         self._position: Position | None = None
         self.follower = bus.follow(
@@ -129,13 +129,13 @@ class Auditing:
             self.budget.refund(answer.answer_id)
             self._metrics.audits_refused.labels(reason="queue_full").inc()
         else:
-            self._queue.put_nowait((ask, answer))
+            self._queue.put_nowait((ask, answer, self._clock_ms()))
 
     async def _work(self) -> None:
         while True:
-            ask, answer = await self._queue.get()
+            ask, answer, given_ms = await self._queue.get()
             try:
-                await self._audit(ask, answer)
+                await self._audit(ask, answer, given_ms)
             except Exception as error:  # noqa: BLE001  # The outermost loop of audits: one is lost, not those after it.
                 expected = isinstance(error, BusError | TimeoutError)
                 self._budget_bears(answer)
@@ -149,9 +149,9 @@ class Auditing:
     def _budget_bears(self, answer: Answer) -> None:
         """What is still reserved for it may have been spent."""
         if self.budget.holds(answer.answer_id):
-            self.budget.settle(answer.answer_id, self._clock_ms(), self._rule.usd_each_max)
+            self.budget.settle(answer.answer_id, self._clock_ms(), self._rule.usd_each_max, self._clock_ms())
 
-    async def _audit(self, ask: Ask, answer: Answer) -> None:
+    async def _audit(self, ask: Ask, answer: Answer, given_ms: int) -> None:
         await self._quiet()
         if refusal := self._refusal():
             self.budget.refund(answer.answer_id)
@@ -166,13 +166,13 @@ class Auditing:
             return
         except CloudFailed as error:
             # Tokens may have been made all the same: the day bears the most that it can have cost.
-            self.budget.settle(answer.answer_id, began_ms, self._rule.usd_each_max)
+            self.budget.settle(answer.answer_id, began_ms, self._rule.usd_each_max, self._clock_ms())
             self._metrics.audits.labels(kb=answer.kb, outcome=f"failed_{error.code}").inc()
             await self._used(ask, answer, None, began_ms)
             return
-        self.budget.settle(answer.answer_id, began_ms, said.cost_usd)
+        self.budget.settle(answer.answer_id, began_ms, said.cost_usd, self._clock_ms())
         await self._used(ask, answer, said, began_ms)
-        await self._record(ask, answer, said)
+        await self._record(ask, answer, said, given_ms)
 
     async def _ask(self, ask: Ask, answer: Answer) -> CloudAnswer:
         request = CloudAsk(
@@ -215,7 +215,7 @@ class Auditing:
         )
         await self._bus.publish(subjects.USAGE.at(self._site), usage, msg_id=usage.usage_id)
 
-    async def _record(self, ask: Ask, answer: Answer, said: CloudAnswer) -> None:
+    async def _record(self, ask: Ask, answer: Answer, said: CloudAnswer, given_ms: int) -> None:
         text = "" if said.abstained else said.text
         found = compare(answer.text, text, ask.question, same_passages=_same_passages(answer, said))
         self._metrics.audits.labels(kb=answer.kb, outcome=found.agreement).inc()
@@ -230,6 +230,8 @@ class Auditing:
             cloud_text=said.text,
             cost_usd=said.cost_usd,
             at_unix_ms=self._clock_ms(),
+            calibrated=answer.calibrated,
+            given_unix_ms=given_ms,
         )
         await self._bus.publish(subjects.AUDITED.at(self._site, answer.kb), audited, msg_id=answer.answer_id)
 
@@ -252,7 +254,7 @@ class Auditing:
         for each in deliveries:
             usage = each.message
             if isinstance(usage, UsageRecorded) and usage.purpose == PURPOSE:
-                self.budget.settle(usage.answer_id, usage.at_unix_ms, usage.cost_usd)
+                self.budget.settle(usage.answer_id, usage.at_unix_ms, usage.cost_usd, self._clock_ms())
         self._metrics.audit_usd.set(self.budget.spent_usd)
         created = self.follower.position.stream_created
         self._position = Position(seq=deliveries[-1].stream_seq, stream_created=created)

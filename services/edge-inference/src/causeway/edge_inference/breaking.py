@@ -6,9 +6,9 @@ first to follow the last turn (compare-and-set). Without it each replica decides
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from causeway.breaker import (
     Outcome,
@@ -34,6 +34,7 @@ CLAIM_S_MAX = 0.25
 """How long each half of a claim, publishing it and reading who was first, may take on an asker's time, in all."""
 TELL_S_MAX = 5.0
 _PHASES = (Phase.CLOSED, Phase.HALF_OPEN, Phase.OPEN, Phase.FORCED_OPEN, Phase.DISABLED)
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
@@ -102,11 +103,12 @@ class SharedBreaker:
         return permit(self._state, self._clock_s(), who=self._replica)
 
     async def acquire(self, hold_s: float) -> Ticket | None:
-        """A ticket for a call of at most `hold_s`, or None. Takes at most CLAIM_S_MAX, and that for a probe only."""
+        """A ticket for a call of at most `hold_s`, or None, whatever fails. Takes at most CLAIM_S_MAX, and that for a
+        probe only."""
         asked = permit(self._state, self._clock_s(), who=self._replica, hold_s=hold_s)
         if asked.allowed and not asked.probe:
             return Ticket(turn=asked.turn, probe=False)
-        if not asked.allowed or self._claiming or not await self._claimed(asked):
+        if not asked.allowed or self._claiming or not await self._guarded(self._claimed(asked)):
             self._count("refused")
             return None
         return Ticket(turn=asked.turn, probe=True)
@@ -120,7 +122,7 @@ class SharedBreaker:
         if self._state.turns != before.turns:
             self._turned()
             if self._telling is None or self._telling.done():
-                self._telling = asyncio.create_task(self._tell())
+                self._telling = asyncio.create_task(self._guarded(self._tell()))
 
     async def position(self) -> Position:
         """Turns are few: they are read from the start."""
@@ -140,6 +142,14 @@ class SharedBreaker:
         """Let the last turn be told, within its bound."""
         if self._telling is not None:
             await asyncio.wait([self._telling], timeout=TELL_S_MAX)
+
+    async def _guarded(self, sharing: Awaitable[T]) -> T | None:
+        """None where sharing fails in a way that nobody foresaw: no answer is lost for it."""
+        try:
+            return await sharing
+        except Exception as error:  # noqa: BLE001  # The outermost frame of a claim, and of the task that tells.
+            self._alone(error, unexpected=True)
+            return None
 
     async def _claimed(self, asked: Permit) -> bool:
         """Whether the probe is ours. Only the first claim after the last turn is stored."""
@@ -240,9 +250,10 @@ class SharedBreaker:
             at_unix_ms=now_ms,
         )
 
-    def _alone(self, error: Exception) -> None:
+    def _alone(self, error: Exception, *, unexpected: bool = False) -> None:
         self._metrics.breaker_alone.labels(target=self._target).inc()
-        _log.warning("a turn of the breaker is not shared", extra={"target": self._target, "reason": str(error)})
+        about = {"target": self._target, "reason": str(error) or type(error).__name__}
+        _log.warning("a turn of the breaker is not shared", extra=about, exc_info=error if unexpected else None)
 
     def _turned(self) -> None:
         state = self._state

@@ -33,7 +33,7 @@ from causeway.edge_inference.drift import CLOSED
 from causeway.edge_inference.drift_watching import DriftWatch
 from causeway.edge_inference.scheduling_ports import Judgement
 from causeway.proto import streams, subjects
-from causeway.proto.calibration import CalibrationFitted
+from causeway.proto.calibration import CalibrationDrifted, CalibrationFitted
 
 _log = logging.getLogger(__name__)
 # While terms are still to be indexed after a start, features say less than those that the calibration was fitted on.
@@ -78,13 +78,14 @@ class CalibratedConfidence:
         self._seq = 0
 
     def follow(self, bus: Bus, site: str) -> Following:
-        """Read CALIBRATION, from its start at every start: it keeps the last few of each kb."""
+        """Read CALIBRATION, from its start at every start: it keeps the last few calibrations of each kb, and the last
+        few turns of its drift. Each turn is of the calibration before it."""
         return bus.follow(
             streams.CALIBRATION.name,
-            [subjects.CALIBRATION.at(site)],
+            [subjects.CALIBRATION.at(site), subjects.DRIFT.at(site)],
             self._where,
             self._handle,
-            message_types=subjects.CALIBRATION.carries,
+            message_types=(*subjects.CALIBRATION.carries, *subjects.DRIFT.carries),
             on_reset=self._reset,
         )
 
@@ -131,10 +132,14 @@ class CalibratedConfidence:
         self._seq = position.seq
 
     async def _handle(self, deliveries: Sequence[Delivery]) -> None:
-        """At least once: the same calibration again is the same calibration."""
+        """At least once: the same calibration again is the same calibration, and what has been said of its drift comes
+        again after it."""
         newest = {each.message.kb: each.message for each in deliveries if isinstance(each.message, CalibrationFitted)}
-        for fitted in newest.values():
-            self.take(fitted)
+        for each in deliveries:
+            if isinstance(each.message, CalibrationDrifted):
+                self._watch.adopt(each.message)
+            elif isinstance(each.message, CalibrationFitted) and newest[each.message.kb] is each.message:
+                self.take(each.message)
         self._seq = deliveries[-1].stream_seq
 
 

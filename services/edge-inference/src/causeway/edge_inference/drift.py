@@ -96,6 +96,13 @@ class Drift:
         """The share of the answers of late that were right; 1 where there are none."""
         return sum(one.right for one in self._recent) / len(self._recent) if self._recent else 1.0
 
+    def go_on(self, turn: Turn) -> None:
+        """Take over what was turned elsewhere by the same answers: what comes after it is folded from here."""
+        self.alarmed = not turn.resolved
+        self.threshold = max(self.fitted, turn.threshold) if self.alarmed else self.fitted
+        self.judged_total = turn.judged
+        self._begin_again()
+
     def _bet(self, right: bool) -> None:
         for at, part in enumerate(BETS_ON):
             stake = max(1.0, self._wealth[at])
@@ -104,11 +111,13 @@ class Drift:
     def _evidence(self) -> float:
         return sum(self._wealth) / len(self._wealth)
 
-    def _raise(self) -> Turn:
+    def _raise(self) -> Turn | None:
+        before = self.alarmed, self.threshold
         self.alarmed = True
         higher = [one for one in self._recent if one.probability >= self.threshold]
         self.threshold = max(self.threshold, supported(higher, self.promise))
-        return self._turned()
+        turn = self._turned()
+        return None if (self.alarmed, self.threshold) == before else turn
 
     def _lower(self) -> Turn | None:
         """Half of the way back after each RECOVERY answers above the threshold that keep the promise."""
@@ -127,11 +136,14 @@ class Drift:
         turn = Turn(
             resolved=not self.alarmed, observed=self.observed, judged=self.judged_total, threshold=self.threshold
         )
+        self._begin_again()
+        return turn
+
+    def _begin_again(self) -> None:
         # What comes is judged by itself: it is given at another threshold.
         self._wealth = [0.0] * len(BETS_ON)
         self._recent.clear()
         self._block.clear()
-        return turn
 
 
 def supported(answers: Sequence[Judged], promise: float) -> float:

@@ -16,13 +16,25 @@ from causeway.bus import Bus, Delivery, Position
 from causeway.edge_inference.aftermath_metrics import AftermathMetrics
 from causeway.edge_inference.answer_index import Followed
 from causeway.edge_inference.answers_following import BATCH_MAX, AnswersFollowing
-from causeway.edge_inference.feedback_rules import Ignored, Observation, Verdicts, rule
+from causeway.edge_inference.feedback_rules import (
+    Entry,
+    Ignored,
+    Observation,
+    Verdicts,
+    audited,
+    observed,
+    rule,
+    without_text,
+)
 from causeway.proto import streams, subjects
 from causeway.proto.feedback import AnswerAudited, Feedback, Verdict
 
 READ_MAX = 50_000
 VERDICTS_MAX = 50_000
+# Answers whose judgements came before them, how many judgements of each wait, and how long, by the log's own time.
 EARLY_MAX = 1_000
+EARLY_EACH_MAX = 8
+EARLY_MS_MAX = 10 * 60_000
 _log = logging.getLogger(__name__)
 Observer = Callable[[Observation], Awaitable[None]]
 
@@ -64,7 +76,7 @@ class FeedbackFollowing:
         self._read_max = read_max
         self._began_unix_ms = int(time.time() * 1000) if began_unix_ms is None else began_unix_ms
         self._verdicts = Verdicts(VERDICTS_MAX)
-        self._early: OrderedDict[str, list[tuple[Feedback | AnswerAudited, int]]] = OrderedDict()
+        self._early: OrderedDict[str, list[tuple[Feedback | AnswerAudited, Entry]]] = OrderedDict()
         self._position: Position | None = None
         answers.listeners.append(self._on_answers)
         self.follower = bus.follow(
@@ -91,35 +103,35 @@ class FeedbackFollowing:
 
     async def _on_feedback(self, deliveries: Sequence[Delivery]) -> None:
         for each in deliveries:
-            at_ms = int(each.timestamp.timestamp() * 1000)
+            entry = Entry(int(each.timestamp.timestamp() * 1000), each.stream_seq)
             if isinstance(each.message, Feedback | AnswerAudited):
-                await self._judged(each.message, self._answers.index.of(each.message.answer_id), at_ms)
+                await self._judged(each.message, self._answers.index.of(each.message.answer_id), entry)
             created = self.follower.position.stream_created
             self._position = Position(seq=each.stream_seq, stream_created=created)
 
     async def _on_answers(self, answers: Sequence[Followed]) -> None:
         """A verdict may be quicker than the ledger."""
         for answer in answers:
-            for judgement, at_ms in self._early.pop(answer.answer_id, ()):
-                await self._judged(judgement, answer, at_ms)
+            for judgement, entry in self._early.pop(answer.answer_id, ()):
+                await self._judged(judgement, answer, entry)
 
-    async def _judged(self, judgement: Feedback | AnswerAudited, answer: Followed | None, at_ms: int) -> None:
+    async def _judged(self, judgement: Feedback | AnswerAudited, answer: Followed | None, entry: Entry) -> None:
         if isinstance(judgement, Feedback):
-            await self._said(judgement, answer, at_ms)
-        elif answer is None:
-            if at_ms >= self._began_unix_ms:
-                self._metrics.feedback_ignored.labels(reason=Ignored.UNKNOWN_ANSWER).inc()
-            self._wait_for_answer(judgement, at_ms)
+            await self._said(judgement, answer, entry)
+        elif (observation := audited(judgement, answer, entry)) is not None:
+            await self._observe(observation)
         else:
-            await self._observe(answer, judgement.agrees, "audit", judgement.at_unix_ms)
+            if entry.at_ms >= self._began_unix_ms:
+                self._metrics.feedback_ignored.labels(reason=Ignored.UNKNOWN_ANSWER).inc()
+            self._wait_for_answer(judgement, entry)
 
-    async def _said(self, feedback: Feedback, answer: Followed | None, at_ms: int) -> None:
+    async def _said(self, feedback: Feedback, answer: Followed | None, entry: Entry) -> None:
         ruling = rule(feedback, answer, self._verdicts.first(feedback))
-        counts = at_ms >= self._began_unix_ms
+        counts = entry.at_ms >= self._began_unix_ms
         if ruling.ignored is not None and counts:
             self._metrics.feedback_ignored.labels(reason=ruling.ignored).inc()
         if ruling.ignored is Ignored.UNKNOWN_ANSWER:
-            self._wait_for_answer(feedback, at_ms)
+            self._wait_for_answer(feedback, entry)
         if answer is None:
             return
         if ruling.ignored is None and counts:
@@ -129,26 +141,22 @@ class FeedbackFollowing:
         if ruling.rejects and self._cache is not None:
             await self._cache.reject(answer.kb, original_of(answer.answer_id), f"feedback: {feedback.verdict}")
         if ruling.example:
-            await self._observe(answer, feedback.verdict is Verdict.RIGHT, "feedback", at_ms)
+            await self._observe(observed(answer, feedback.verdict is Verdict.RIGHT, "feedback", entry))
         # Last: a verdict whose effects failed comes again, and is the first again.
         if ruling.ignored is None:
             self._verdicts.remember(feedback)
 
-    async def _observe(self, answer: Followed, right: bool, source: str, at_ms: int) -> None:
-        observation = Observation(
-            kb=answer.kb,
-            language=answer.language,
-            confidence=answer.confidence,
-            right=right,
-            source=source,
-            calibrated=answer.calibrated,
-            given_unix_ms=answer.at_unix_ms,
-            at_unix_ms=at_ms,
-        )
+    async def _observe(self, observation: Observation) -> None:
         for observe in self._observers:
             await observe(observation)
 
-    def _wait_for_answer(self, judgement: Feedback | AnswerAudited, at_ms: int) -> None:
-        self._early.setdefault(judgement.answer_id, []).append((judgement, at_ms))
-        if len(self._early) > EARLY_MAX:
+    def _wait_for_answer(self, judgement: Feedback | AnswerAudited, entry: Entry) -> None:
+        """The first few of each answer, without their texts: of no answer may they fill the memory."""
+        waiting = self._early.setdefault(judgement.answer_id, [])
+        if len(waiting) < EARLY_EACH_MAX:
+            waiting.append((without_text(judgement), entry))
+        while len(self._early) > EARLY_MAX or self._oldest_early_ms() < entry.at_ms - EARLY_MS_MAX:
             self._early.popitem(last=False)
+
+    def _oldest_early_ms(self) -> int:
+        return next(iter(self._early.values()))[0][1].at_ms

@@ -9,10 +9,13 @@ frontends say: this is a rule against mistakes, not against lies.
 import enum
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
 
 from causeway.edge_inference.answer_index import Followed
 from causeway.proto.answers import Route
-from causeway.proto.feedback import Feedback, Verdict
+from causeway.proto.feedback import AnswerAudited, Feedback, Verdict
 
 # A fallback is the local answer too, given for want of the cloud.
 LOCAL = (Route.EDGE, Route.FALLBACK)
@@ -25,6 +28,13 @@ class Ignored(enum.StrEnum):
     OTHER_KB = "other_kb"
     OTHER_ASKER = "other_asker"
     REPEATED = "repeated"
+
+
+class Entry(NamedTuple):
+    """Where a judgement stands in FEEDBACK, and when it was stored there."""
+
+    at_ms: int
+    seq: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +50,8 @@ class Ruling:
 class Observation:
     """An answer with its confidence, and whether it turned out right. `source` is `feedback` or `audit`.
 
-    `calibrated`: it was given under a calibration. `at_unix_ms` is of the verdict, `given_unix_ms` of the answer."""
+    `calibrated`: it was given under a calibration. `at_unix_ms` is when FEEDBACK stored the verdict, as its entry
+    `seq`; `given_unix_ms` is of the answer."""
 
     kb: str
     language: str
@@ -50,6 +61,46 @@ class Observation:
     calibrated: bool
     given_unix_ms: int
     at_unix_ms: int
+    seq: int
+
+
+def observed(answer: Followed, right: bool, source: str, entry: Entry) -> Observation:
+    """What a verdict on an answer says."""
+    return Observation(
+        kb=answer.kb,
+        language=answer.language,
+        confidence=answer.confidence,
+        right=right,
+        source=source,
+        calibrated=answer.calibrated,
+        given_unix_ms=answer.at_unix_ms,
+        at_unix_ms=entry.at_ms,
+        seq=entry.seq,
+    )
+
+
+def audited(audit: AnswerAudited, answer: Followed | None, entry: Entry) -> Observation | None:
+    """What an audit says. One that does not tell when its answer was given needs the answer, or it says nothing."""
+    if not audit.given_unix_ms:
+        return observed(answer, audit.agrees, "audit", entry) if answer is not None else None
+    return Observation(
+        kb=audit.kb,
+        language=audit.language,
+        confidence=audit.confidence,
+        right=audit.agrees,
+        source="audit",
+        calibrated=audit.calibrated,
+        given_unix_ms=audit.given_unix_ms,
+        at_unix_ms=entry.at_ms,
+        seq=entry.seq,
+    )
+
+
+def without_text(judgement: Feedback | AnswerAudited) -> Feedback | AnswerAudited:
+    """As much of it as bears on anything here."""
+    if isinstance(judgement, Feedback):
+        return msgspec.structs.replace(judgement, corrected_text="")
+    return msgspec.structs.replace(judgement, cloud_text="", features={})
 
 
 def rule(feedback: Feedback, answer: Followed | None, before: Verdict | None) -> Ruling:

@@ -60,7 +60,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     breaker_window_s: Positive = 60
     breaker_calls_min: Positive = 5
     breaker_failure_rate: Share = 0.5
-    breaker_slow_ms: Positive = 500
+    breaker_slow_ms: Positive | None = None
     breaker_slow_rate: Share = 0.8
     breaker_open_wait_s: Seconds = 5.0
     breaker_open_wait_s_max: Seconds = 60.0
@@ -85,6 +85,12 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     def history(self) -> HistoryRule:
         """How much of the past is kept."""
         return HistoryRule(revisions_max=self.history_revisions_max, days_max=self.history_days_max)
+
+    @property
+    def slow_ms(self) -> int:
+        """From what time to its first token a call of the hub is slow. By default that it is waited for, so that an
+        answer that came in time says nothing against the hub."""
+        return self.cloud_first_token_ms if self.breaker_slow_ms is None else self.breaker_slow_ms
 
     def __repr__(self) -> str:
         return f"Settings(site={self.site!r}, vault_dir={str(self.vault_dir)!r}, index={self.index!r})"

@@ -51,6 +51,10 @@ from causeway.runtime import BadSettingError
 
 TARGET = "hub"
 """What the breaker stands before: one token of its subject."""
+OPENS_BY_GOOD_ANSWERS = (
+    "answers of the hub that come in time open the breaker where their first token takes longer than"
+    " EDGE_INFERENCE_BREAKER_SLOW_MS; unset, it is EDGE_INFERENCE_CLOUD_FIRST_TOKEN_MS"
+)
 _REFUSALS = {
     Refusal.DEADLINE: Cloud.REFUSED_DEADLINE,
     Refusal.BUSY: Cloud.REFUSED_BUSY,
@@ -100,7 +104,7 @@ class SiteSurroundings:
         )
         self.watch = DriftWatch(publish_on(bus, settings.site), DriftMetrics(registry))
         self.confidence = CalibratedConfidence(model_id, ConfidenceMetrics(registry), self.watch)
-        self.confidence.follow(bus, settings.site)
+        self.calibrations = self.confidence.follow(bus, settings.site)
         self.ledger = Given(
             bus, settings.site, self._aftermath, tariff_of(settings), queue_max=settings.answers_queue_max
         )
@@ -185,8 +189,13 @@ class SiteSurroundings:
             self._aftermath,
             cache=self.cache,
             observers=[self.watch.observe],
-            ready=self.cache.follower.caught_up.wait,
+            ready=self._read_before_feedback,
         )
+
+    async def _read_before_feedback(self) -> None:
+        """What a verdict bears on: the cached answers, and the calibrations with what was said of their drift."""
+        await self.cache.follower.caught_up.wait()
+        await self.calibrations.caught_up.wait()
 
     def _foreign(self, link: Bus) -> ForeignWatching:
         return ForeignWatching(
@@ -258,18 +267,21 @@ def scheduling_rule(settings: Settings) -> SchedulingRule:
 
 
 def breaker_rule(settings: Settings) -> Rule:
-    """What opens the breaker.
+    """What opens the breaker. Where good answers would, the log says so.
 
     Raises:
         BadSettingError: the settings contradict each other.
     """
+    if settings.slow_ms < settings.cloud_first_token_ms:
+        about = {"slow_ms": settings.slow_ms, "first_token_ms": settings.cloud_first_token_ms}
+        _log.warning(OPENS_BY_GOOD_ANSWERS, extra=about)
     try:
         return Rule(
             window_calls=settings.breaker_window_calls,
             window_s=settings.breaker_window_s,
             calls_min=settings.breaker_calls_min,
             failure_rate=settings.breaker_failure_rate,
-            slow_call_s=settings.breaker_slow_ms / 1000,
+            slow_call_s=settings.slow_ms / 1000,
             slow_rate=settings.breaker_slow_rate,
             open_wait_s=settings.breaker_open_wait_s,
             open_wait_s_max=settings.breaker_open_wait_s_max,

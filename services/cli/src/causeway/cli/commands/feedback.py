@@ -15,6 +15,7 @@ from causeway.cli.json_text import print_json
 from causeway.cli.messages import label_language, say
 from causeway.cli.sessions import session
 from causeway.client import Verdict
+from causeway.proto.feedback import CORRECTED_CHARS_MAX
 
 
 class Said(enum.StrEnum):
@@ -52,6 +53,11 @@ def feedback(
     answers, and a wrong one is not given again from the cache."""
     if verdict is Said.RIGHT and corrected:
         raise UserError("a right answer needs no correction", f"causeway feedback {answer_id} wrong --corrected TEXT")
+    if len(corrected.strip()) > CORRECTED_CHARS_MAX:
+        raise UserError(
+            f"a correction has at most {CORRECTED_CHARS_MAX} characters, and this one {len(corrected.strip())}",
+            "Say only what the answer should have been, and publish a document for the rest.",
+        )
     said = Verdict.CORRECTED if corrected else Verdict(verdict.value)
     asyncio.run(_feedback(where.address(), answer_id, said, corrected, kb, asker, as_json, lang))
 
