@@ -15,7 +15,7 @@ from causeway.proto.cloud import (
     CloudPartKind,
     Refusal,
 )
-from tests.support.cloud_hub import KB, SITE, Asked, Hub, hub, kinds
+from tests.support.cloud_hub import KB, KEPT, SITE, Asked, Hub, hub, kinds
 from tests.support.nats_server import NatsServer
 from tests.support.openai_engine import MODEL, Knobs, stand_in
 from tests.support.waiting import until, until_async
@@ -70,6 +70,19 @@ async def test_only_the_knowledge_base_that_is_asked_is_cited_and_nothing_that_g
         assert "ten days" in prompts[-1]
         assert "four days" not in prompts[-1]
         assert "two days" not in prompts[-1]
+
+
+async def test_what_the_hub_keeps_to_itself_is_in_no_prompt_and_no_reply_even_where_its_rows_are_found(
+    nats_server: NatsServer, shared_shelf: str
+) -> None:
+    async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url) as running:
+        questions = ("Which head has a bonus and much paid annual leave?", "Is paid annual leave cut after a merger?")
+        for question, (_, _, text) in zip(questions, KEPT, strict=True):
+            got = await running.ask(question, passages_max=50)
+            prompt = "".join(message["content"] for message in engine.requests[-1]["messages"])
+            assert "ten days" in prompt
+            assert text not in prompt
+            assert text.encode() not in b"".join(encode(part) for part in got.parts)
 
 
 async def test_an_answer_names_the_epoch_that_the_shelf_was_at(nats_server: NatsServer, shared_shelf: str) -> None:
