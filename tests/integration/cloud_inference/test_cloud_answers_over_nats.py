@@ -172,10 +172,12 @@ async def test_an_ask_that_can_not_make_it_is_refused_at_once_and_never_reaches_
         assert status.first_token_ms > 100
 
 
-async def test_beyond_the_limit_an_ask_is_refused_as_busy(nats_server: NatsServer, shared_shelf: str) -> None:
+async def test_beyond_the_limit_of_a_site_or_of_all_an_ask_is_refused_as_busy(
+    nats_server: NatsServer, shared_shelf: str
+) -> None:
     async with (
         stand_in() as engine,
-        hub(nats_server, shared_shelf, engine.url, requests_max=2, engine_measure_every_s=60.0) as running,
+        hub(nats_server, shared_shelf, engine.url, requests_max=3, engine_measure_every_s=60.0) as running,
     ):
         engine.knobs.first_token_s = 2.0
         two = [asyncio.create_task(running.ask(LEAVE)) for _ in range(2)]
@@ -183,6 +185,13 @@ async def test_beyond_the_limit_an_ask_is_refused_as_busy(nats_server: NatsServe
         got = await running.ask(LEAVE)
         assert got.problem is not None
         assert got.problem.code == Refusal.BUSY
+        assert "a site's limit" in got.problem.message
+        # The server of this test has no accounts: any site may be asked for.
+        two.append(asyncio.create_task(running.ask(LEAVE, site="branch-2")))
+        await until(lambda: engine.running == 3)
+        got = await running.ask(LEAVE, site="branch-3")
+        assert got.problem is not None
+        assert (got.problem.code, "a site" in got.problem.message) == (Refusal.BUSY, False)
         for task in two:
             assert not (await task).answer.abstained
 
