@@ -247,6 +247,16 @@ async def test_what_is_hidden_is_not_found_by_its_words(shelf: Shelf) -> None:
     assert [hit.chunk.text for hit in hits] == ["年假十五天"]
 
 
+async def test_a_space_that_another_process_made_after_the_first_search_is_searched(uri: str, shelf: Shelf) -> None:
+    reader: Shelf = MilvusShelf(uri, timeout_s=30.0) if uri else shelf
+    for model, text in ((MODEL, "one"), ("model-b", "two")):
+        assert await reader.hybrid_search(model, KB, vector(text), text, 5) == []
+        await shelf.upsert_chunks([chunk(text, model=model)])
+        assert [hit.chunk.text for hit in await reader.hybrid_search(model, KB, vector(text), text, 5)] == [text]
+    if reader is not shelf:
+        await reader.close()
+
+
 async def test_two_embedding_spaces_stand_side_by_side_until_one_is_dropped(shelf: Shelf) -> None:
     other = dataclasses.replace(chunk("a", model="model-b"), vector=unit_vector("a", 2 * DIMS))
     await shelf.upsert_chunks([chunk("a"), other])

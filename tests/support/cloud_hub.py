@@ -20,6 +20,7 @@ from causeway.proto import subjects
 from causeway.proto.answers import Problem
 from causeway.proto.chunks import Manifest, Place
 from causeway.proto.cloud import CloudAnswer, CloudAsk, CloudPart, CloudPartKind, CloudStatus, CloudStatusAsked
+from causeway.proto.documents import Residency
 from causeway.proto.knowledge import DocumentRevised, Watermark
 from causeway.proto.usage import UsageRecorded
 from causeway.runtime.process import Body
@@ -55,6 +56,11 @@ SHARED: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     ),
     ("branch-1", "other", "leave", "Leave policy", ("Contractors are entitled to four days of paid annual leave.",)),
 )
+# The hub's own that is not public, on the shelf all the same, as it was filled before there were forms.
+KEPT: tuple[tuple[str, Residency, str], ...] = (
+    ("salaries", Residency.RESTRICTED, "The head of Springfield has ninety days of paid annual leave and a bonus."),
+    ("merger", Residency.INTERNAL, "Paid annual leave of all employees is cut to one day after the merger."),
+)
 
 
 def encoder() -> Encoder:
@@ -63,10 +69,12 @@ def encoder() -> Encoder:
 
 
 async def fill(uri: str, using: Encoder, position: int = 900) -> None:
-    """Put SHARED on a shelf, and a document that gives way, which no answer may cite."""
+    """Put SHARED on a shelf, and what no answer may cite: a document that gives way, and KEPT."""
     shelf = MilvusShelf(uri, timeout_s=20.0)
     await shelf.start()
     rows = [*SHARED, ("branch-3", KB, "old-leave", "Old leave policy", ("Paid annual leave is two days.",))]
+    rows += [("hub", KB, name, "Leave policy", (text,)) for name, _, text in KEPT]
+    labels = {name: label for name, label, _ in KEPT}
     for origin, kb, name, title, texts in rows:
         live = origin != "branch-3"
         manifest = Manifest(
@@ -75,6 +83,7 @@ async def fill(uri: str, using: Encoder, position: int = 900) -> None:
             document_key=document_key(name, f"{origin}-{kb}"),
             revision=3,
             title=title,
+            residency=labels.get(name, Residency.PUBLIC),
             places=[Place(chunk_id=chunk_id(text, kb, origin), page_first=page) for page, text in enumerate(texts, 1)],
         )
         document = ShelvedDocument(origin=origin, revised=DocumentRevised(manifest=manifest), shadowed=0 if live else 3)

@@ -60,16 +60,25 @@ def manifest_entry(
     return subject, DocumentRevised(manifest=manifest), f"document/{key}/{revision}"
 
 
-def document_entries(site: str, document_id: str, texts: list[str], revision: int, kb: str = KB) -> list[Entry]:
+def document_entries(
+    site: str,
+    document_id: str,
+    texts: list[str],
+    revision: int,
+    kb: str = KB,
+    *,
+    residency: Residency = Residency.RESTRICTED,
+) -> list[Entry]:
     """A whole document: its chunks, then its manifest."""
     chunks = [chunk_entry(site, text, kb, salt=str(revision)) for text in texts]
-    return [*chunks, manifest_entry(site, document_id, texts, revision, kb)]
+    return [*chunks, manifest_entry(site, document_id, texts, revision, kb, residency=residency)]
 
 
 def foreign_entries(origin: str, document_id: str, texts: list[str], revision: int, kb: str = KB) -> list[Entry]:
-    """A document of another place, as sync-delta writes it: under that place's token and ids."""
+    """A document of another place, as sync-delta writes it: under that place's token and ids, and public."""
     chunks = [chunk_entry(origin, text, kb, salt=str(revision), place=origin) for text in texts]
-    return [*chunks, manifest_entry(origin, document_id, texts, revision, kb, place=origin)]
+    manifest = manifest_entry(origin, document_id, texts, revision, kb, place=origin, residency=Residency.PUBLIC)
+    return [*chunks, manifest]
 
 
 def shadow_entry(site: str, shadow: DocumentShadowed) -> Entry:

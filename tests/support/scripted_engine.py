@@ -17,7 +17,7 @@ class ScriptedEngine:
 
     def __init__(self, steps: Sequence[Step] = (Piece(text="ten"),)) -> None:
         self.steps = steps
-        self.ill: EngineError | None = None
+        self.ill: Exception | None = None
         self.generations: list[Generation] = []
 
     async def generate(self, generation: Generation) -> AsyncGenerator[Piece, None]:

@@ -15,7 +15,7 @@ from causeway.proto.cloud import (
     CloudPartKind,
     Refusal,
 )
-from tests.support.cloud_hub import KB, SITE, Asked, Hub, hub, kinds
+from tests.support.cloud_hub import KB, KEPT, SITE, Asked, Hub, hub, kinds
 from tests.support.nats_server import NatsServer
 from tests.support.openai_engine import MODEL, Knobs, stand_in
 from tests.support.waiting import until, until_async
@@ -70,6 +70,19 @@ async def test_only_the_knowledge_base_that_is_asked_is_cited_and_nothing_that_g
         assert "ten days" in prompts[-1]
         assert "four days" not in prompts[-1]
         assert "two days" not in prompts[-1]
+
+
+async def test_what_the_hub_keeps_to_itself_is_in_no_prompt_and_no_reply_even_where_its_rows_are_found(
+    nats_server: NatsServer, shared_shelf: str
+) -> None:
+    async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url) as running:
+        questions = ("Which head has a bonus and much paid annual leave?", "Is paid annual leave cut after a merger?")
+        for question, (_, _, text) in zip(questions, KEPT, strict=True):
+            got = await running.ask(question, passages_max=50)
+            prompt = "".join(message["content"] for message in engine.requests[-1]["messages"])
+            assert "ten days" in prompt
+            assert text not in prompt
+            assert text.encode() not in b"".join(encode(part) for part in got.parts)
 
 
 async def test_an_answer_names_the_epoch_that_the_shelf_was_at(nats_server: NatsServer, shared_shelf: str) -> None:
@@ -159,10 +172,12 @@ async def test_an_ask_that_can_not_make_it_is_refused_at_once_and_never_reaches_
         assert status.first_token_ms > 100
 
 
-async def test_beyond_the_limit_an_ask_is_refused_as_busy(nats_server: NatsServer, shared_shelf: str) -> None:
+async def test_beyond_the_limit_of_a_site_or_of_all_an_ask_is_refused_as_busy(
+    nats_server: NatsServer, shared_shelf: str
+) -> None:
     async with (
         stand_in() as engine,
-        hub(nats_server, shared_shelf, engine.url, requests_max=2, engine_measure_every_s=60.0) as running,
+        hub(nats_server, shared_shelf, engine.url, requests_max=3, engine_measure_every_s=60.0) as running,
     ):
         engine.knobs.first_token_s = 2.0
         two = [asyncio.create_task(running.ask(LEAVE)) for _ in range(2)]
@@ -170,6 +185,13 @@ async def test_beyond_the_limit_an_ask_is_refused_as_busy(nats_server: NatsServe
         got = await running.ask(LEAVE)
         assert got.problem is not None
         assert got.problem.code == Refusal.BUSY
+        assert "a site's limit" in got.problem.message
+        # The server of this test has no accounts: any site may be asked for.
+        two.append(asyncio.create_task(running.ask(LEAVE, site="branch-2")))
+        await until(lambda: engine.running == 3)
+        got = await running.ask(LEAVE, site="branch-3")
+        assert got.problem is not None
+        assert (got.problem.code, "a site" in got.problem.message) == (Refusal.BUSY, False)
         for task in two:
             assert not (await task).answer.abstained
 

@@ -1,9 +1,9 @@
-"""How a stream of an engine may end: it says why, or only that it is done; one that says neither was broken off."""
+"""How a stream of an engine may begin and end: late, with a reason, only done; without either it was broken off."""
 
 import pytest
 
 from causeway.cloud_inference.completions import Generation
-from causeway.cloud_inference.errors import EngineGone
+from causeway.cloud_inference.errors import EngineGone, EngineTimeout
 from causeway.cloud_inference.openai_http import EngineAddress, EngineLimits, OpenAiEngine
 from tests.support.openai_engine import Knobs, stand_in
 
@@ -31,3 +31,23 @@ async def test_a_reason_that_was_given_stands(done: bool) -> None:
 async def test_a_stream_that_says_neither_was_broken_off() -> None:
     with pytest.raises(EngineGone):
         await finish_reasons(Knobs(text="Ten days.", finish=False, done=False))
+
+
+async def texts(knobs: Knobs, limits: EngineLimits) -> list[str]:
+    """What is written, as it comes."""
+    asked = Generation(model="m", messages=[{"role": "user", "content": "?"}], tokens_max=8)
+    async with stand_in(knobs) as stood_in:
+        engine = OpenAiEngine(EngineAddress(url=stood_in.url), limits)
+        try:
+            return [piece.text async for piece in engine.generate(asked) if piece.text]
+        finally:
+            await engine.close()
+
+
+async def test_the_first_token_may_take_longer_than_silence_between_tokens() -> None:
+    assert "".join(await texts(Knobs(text="Ten days.", first_token_s=0.8), EngineLimits(idle_s=0.2))) == "Ten days."
+
+
+async def test_silence_after_the_first_token_is_a_time_out() -> None:
+    with pytest.raises(EngineTimeout, match="silence"):
+        await texts(Knobs(text="Ten days.", hang_after=1), EngineLimits(idle_s=0.2))

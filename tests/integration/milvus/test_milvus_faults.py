@@ -21,8 +21,10 @@ from causeway.bus.streams import declare
 from causeway.milvus.connection import connected
 from causeway.milvus.errors import ShelfUnavailable
 from causeway.milvus.shelf import MilvusShelf
+from causeway.proto.documents import Residency
+from tests.support import knowledge_log
 from tests.support.knowledge_builders import KB, document_key
-from tests.support.knowledge_log import Entry, chunk_entry, document_entries, manifest_entry
+from tests.support.knowledge_log import Entry, chunk_entry
 from tests.support.milvus_servers import EmbeddedMilvus, embedded_milvus
 from tests.support.nats_server import NatsServer, nats_server
 from tests.support.shelved import digests_of_log, digests_of_shelf, shelving
@@ -30,6 +32,8 @@ from tests.support.waiting import until_async
 
 __all__ = ["nats_server"]
 SITE = "branch-1"
+document_entries = partial(knowledge_log.document_entries, residency=Residency.PUBLIC)
+manifest_entry = partial(knowledge_log.manifest_entry, residency=Residency.PUBLIC)
 BOUND_S = 90.0
 WRITERS = 4
 pytestmark = pytest.mark.timeout(240)

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import itertools
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 
 import msgspec
 import pytest
@@ -12,12 +13,14 @@ from prometheus_client import CollectorRegistry
 from causeway.bus import Bus, BusSettings
 from causeway.bus.streams import declare
 from causeway.milvus.errors import ShelfRefused, ShelfUnavailable
-from causeway.milvus.values import ShelfPosition, ShelvedChunk
+from causeway.milvus.values import FORM, ShelfPosition, ShelvedChunk, ShelvedDocument
 from causeway.proto import subjects
+from causeway.proto.documents import Residency
 from causeway.proto.knowledge import ChunkEmbedded, DocumentRevised, DocumentShadowed, Stamp
 from causeway.sync_delta.shelving import Name, Shelving
+from tests.support import knowledge_log
 from tests.support.knowledge_builders import KB, chunk_id, document_key, unit_vector
-from tests.support.knowledge_log import Entry, chunk_entry, document_entries, manifest_entry, publish
+from tests.support.knowledge_log import Entry, chunk_entry, publish
 from tests.support.memory_shelf import MemoryShelf
 from tests.support.nats_server import NatsServer, nats_server
 from tests.support.shelved import digests_of_log, digests_of_shelf, shelving
@@ -25,6 +28,8 @@ from tests.support.waiting import until, until_async
 
 __all__ = ["nats_server"]
 SITE = "branch-1"
+document_entries = partial(knowledge_log.document_entries, residency=Residency.PUBLIC)
+manifest_entry = partial(knowledge_log.manifest_entry, residency=Residency.PUBLIC)
 _serial = itertools.count()
 
 
@@ -353,3 +358,71 @@ async def test_a_chunk_that_is_gone_is_counted_and_the_rest_is_written(bus: Bus,
     assert await texts(shelf, "d") == {"one"}
     assert registry.get_sample_value("causeway_sync_delta_shelf_chunks_missing_total") == 1
     assert chunk_id("lost") not in {row.chunk_id for row in await shelf.chunks([document_key("d")])}
+
+
+def own(residency: Residency, revision: int, document_id: str = "salaries") -> list[Entry]:
+    """The hub's own document under a label."""
+    return knowledge_log.document_entries("hub", document_id, ["a secret"], revision, residency=residency)
+
+
+@pytest.mark.usefixtures("follower")
+@pytest.mark.parametrize("label", [Residency.RESTRICTED, Residency.INTERNAL])
+async def test_what_is_not_public_is_not_on_the_shelf_and_what_becomes_so_leaves_a_bare_tombstone(
+    bus: Bus, shelf: MemoryShelf, label: Residency
+) -> None:
+    await publish(bus, *own(label, 1))
+    await applied(bus, shelf)
+    assert (await texts(shelf, "salaries"), await shelf.documents([document_key("salaries")])) == (set(), {})
+    await publish(bus, *own(Residency.PUBLIC, 2))
+    await applied(bus, shelf)
+    assert await texts(shelf, "salaries", live=True) == {"a secret"}
+    await publish(bus, *own(label, 3))
+    await applied(bus, shelf)
+    assert await texts(shelf, "salaries") == set()
+    (held,) = (await shelf.documents([document_key("salaries")])).values()
+    assert (held.manifest.revision, held.manifest.deleted, held.live) == (3, True, False)
+    assert (held.manifest.title, held.manifest.places) == ("", [])
+    await publish(bus, *own(Residency.PUBLIC, 4))
+    await applied(bus, shelf)
+    assert await texts(shelf, "salaries", live=True) == {"a secret"}
+
+
+async def test_a_shelf_of_an_older_form_loses_what_is_not_public_and_nothing_else(bus: Bus, shelf: MemoryShelf) -> None:
+    await publish(bus, *document_entries(SITE, "d", ["one"], 1), *own(Residency.PUBLIC, 2))
+    async with shelving(bus, shelf):
+        await applied(bus, shelf)
+    # As it was filled before: the label did not matter.
+    (row,) = await shelf.chunks([document_key("salaries")], vectors=True)
+    (_, restricted) = own(Residency.RESTRICTED, 3)
+    assert isinstance(restricted[1], DocumentRevised)
+    await publish(bus, restricted)
+    await shelf.put_documents([ShelvedDocument(origin="hub", revised=restricted[1])])
+    position, written = await shelf.position(), shelf.writes
+    last = await bus.last_seq("KNOWLEDGE")
+    await shelf.put_position(dataclasses.replace(position, seq=last, form=0))
+    async with shelving(bus, shelf):
+        await until_async(partial(is_of_form, shelf, FORM))
+        await applied(bus, shelf)
+    assert (await texts(shelf, "salaries"), await texts(shelf, "d", live=True)) == (set(), {"one"})
+    (held,) = (await shelf.documents([document_key("salaries")])).values()
+    assert (held.manifest.deleted, held.manifest.title) == (True, "")
+    assert (row.live, shelf.writes) == (True, written)
+
+
+async def is_of_form(shelf: MemoryShelf, form: int) -> bool:
+    """Whether the shelf says so."""
+    return (await shelf.position()).form == form
+
+
+async def test_rows_that_a_crash_left_of_a_document_that_is_not_public_now_are_deleted(
+    bus: Bus, shelf: MemoryShelf
+) -> None:
+    await publish(bus, *own(Residency.PUBLIC, 1))
+    async with shelving(bus, shelf):
+        await applied(bus, shelf)
+    # Rows come before their manifest.
+    await shelf.remove_documents([document_key("salaries")])
+    await publish(bus, *own(Residency.RESTRICTED, 2))
+    async with shelving(bus, shelf):
+        await applied(bus, shelf)
+    assert await texts(shelf, "salaries") == set()

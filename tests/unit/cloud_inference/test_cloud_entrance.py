@@ -31,10 +31,10 @@ def measured() -> Entrance:
 
 
 @contextmanager
-def entered(entrance: Entrance, name: str) -> Iterator[Running]:
+def entered(entrance: Entrance, name: str, site: str = "branch-1") -> Iterator[Running]:
     """An ask that has half a second to its first token, which is enough where a slot is free."""
     ask = CloudAsk(ask_id=name, kb="k", question="?", deadline_ms=5_000, first_token_ms=500)
-    with entrance.enter("branch-1", ask, asyncio.get_running_loop().time(), TOKENS) as running:
+    with entrance.enter(site, ask, asyncio.get_running_loop().time(), TOKENS) as running:
         yield running
 
 
@@ -76,3 +76,38 @@ async def test_what_the_engine_says_of_the_same_asks_is_not_added_to_them() -> N
     entrance.load = EngineLoad(running=1)
     with entered(entrance, "first"), entered(entrance, "second"):
         pass
+
+
+async def test_asks_of_one_id_are_counted_each_and_a_cancel_ends_them_all() -> None:
+    entrance = measured()
+    with entered(entrance, "same") as first:
+        with entered(entrance, "same") as second:
+            assert entrance.here == 2
+            assert not entrance.cancel("branch-2", "same")
+            assert entrance.cancel("branch-1", "same")
+            assert (first.cancelled, second.cancelled) == (True, True)
+        assert entrance.here == 1
+    assert entrance.here == 0
+
+
+def unmeasured(requests_max: int, site_requests_max: int) -> Entrance:
+    """Open, by an engine of which nothing is known: only the limits refuse."""
+    entrance = Entrance(
+        Rules(requests_max=requests_max, site_requests_max=site_requests_max), Metrics(CollectorRegistry())
+    )
+    entrance.down = ""
+    return entrance
+
+
+async def test_a_site_that_asks_much_leaves_room_for_another() -> None:
+    entrance = unmeasured(requests_max=4, site_requests_max=3)
+    with ExitStack() as stack:
+        mine = [stack.enter_context(entered(entrance, str(number))) for number in range(3)]
+        with pytest.raises(Refused, match="3 questions of this site") as refused, entered(entrance, "4"):
+            pass
+        assert refused.value.refusal is Refusal.BUSY
+        stack.enter_context(entered(entrance, "1", "branch-2"))
+        with pytest.raises(Refused, match="4 questions are being answered"), entered(entrance, "1", "branch-3"):
+            pass
+        # Who is in stays in when it is looked at again.
+        entrance.admit(mine[0], TOKENS, 20)

@@ -1,4 +1,4 @@
-"""What is found while the shelf is being emptied: a refusal that passes, and never that nobody shares the kb."""
+"""What is found: only what is public; and while the shelf is emptied a refusal that passes, never an unknown kb."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -6,10 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from causeway.cloud_inference.retrieving import Found, Retrieving
+from causeway.cloud_inference.retrieving import Found, Retrieving, cited
 from causeway.cloud_inference.settled import ShelfRebuilding
 from causeway.cloud_inference.stopwatch import Stopwatch
-from causeway.milvus.values import Hit, ShelfPosition
+from causeway.milvus.values import Hit, ShelfPosition, ShelvedChunk, ShelvedDocument
+from causeway.proto.chunks import Manifest, Place
+from causeway.proto.documents import Residency
+from causeway.proto.knowledge import DocumentRevised
 from tests.support.memory_shelf import MemoryShelf
 
 
@@ -53,3 +56,16 @@ async def test_a_shelf_that_is_being_emptied_is_not_searched() -> None:
 async def test_a_shelf_that_is_emptied_within_the_search_does_not_say_that_the_kb_is_unknown() -> None:
     with pytest.raises(ShelfRebuilding):
         await found(SearchedShelf(emptied_within=True))
+
+
+@pytest.mark.parametrize("label", list(Residency))
+def test_only_a_public_document_is_cited_whatever_its_rows_say(label: Residency) -> None:
+    manifest = Manifest(
+        kb="k", document_id="d", document_key=b"d", revision=1, residency=label, places=[Place(chunk_id=b"c")]
+    )
+    row = ShelvedChunk(
+        kb="k", origin="hub", document_key=b"d", chunk_id=b"c", model="m", language="en", context="", text="A secret."
+    )
+    document = ShelvedDocument(origin="hub", revised=DocumentRevised(manifest=manifest))
+    found = [each.quote for each in cited([Hit(chunk=row, score=1.0)], {b"d": document}, 4)]
+    assert found == (["A secret."] if label is Residency.PUBLIC else [])

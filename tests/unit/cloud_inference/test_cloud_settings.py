@@ -36,6 +36,12 @@ def test_adapters_that_can_not_be_read_refuse_the_start(wrong: str) -> None:
         from_environment({**ENGINE, "CLOUD_INFERENCE_ADAPTERS": wrong})
 
 
+@pytest.mark.parametrize(("chosen", "expected"), [({}, 8), ({"REQUESTS_MAX": "1"}, 1), ({"SITE_REQUESTS_MAX": "3"}, 3)])
+def test_one_site_may_have_half_of_all_asks_unless_it_is_set(chosen: dict[str, str], expected: int) -> None:
+    environment = {f"CLOUD_INFERENCE_{name}": value for name, value in chosen.items()}
+    assert from_environment({**ENGINE, **environment}).requests_max_of_site() == expected
+
+
 def test_a_price_is_the_operators_only_when_both_halves_are_set() -> None:
     half = {**ENGINE, "CLOUD_INFERENCE_PRICE_PROMPT_USD": "2"}
     assert from_environment(half).price() is None

@@ -12,6 +12,7 @@ from causeway.cloud_inference.vouching import Vouching
 from causeway.milvus.values import ShelfPosition, ShelvedDocument
 from causeway.proto.chunks import Manifest, Place
 from causeway.proto.cloud import CitationsAsked, CitedDocument, DocumentStanding
+from causeway.proto.documents import Residency
 from causeway.proto.knowledge import DocumentRevised
 from tests.support.knowledge_builders import KB, chunk_id, document_key
 from tests.support.memory_shelf import MemoryShelf
@@ -20,13 +21,21 @@ OLD, NEW, OTHER = "Leave is twelve days.", "Leave is thirty days.", "Lunch is at
 ORIGIN = "branch-2"
 
 
-def held(*texts: str, revision: int = 2, deleted: bool = False, shadowed: int = 0, name: str = "d") -> ShelvedDocument:
+def held(
+    *texts: str,
+    revision: int = 2,
+    deleted: bool = False,
+    shadowed: int = 0,
+    name: str = "d",
+    residency: Residency = Residency.PUBLIC,
+) -> ShelvedDocument:
     manifest = Manifest(
         kb=KB,
         document_id=name,
         document_key=document_key(name, ORIGIN),
         revision=revision,
         deleted=deleted,
+        residency=residency,
         places=[Place(chunk_id=chunk_id(text), page_first=1) for text in texts],
     )
     return ShelvedDocument(origin=ORIGIN, revised=DocumentRevised(manifest=manifest), shadowed=shadowed)
@@ -48,6 +57,8 @@ def asked(*texts: str, name: str = "d", origin: str = ORIGIN) -> CitedDocument:
         (held(deleted=True, shadowed=2), "deleted"),
         (held(OLD, shadowed=2), "replaced"),
         (held(NEW, shadowed=2), "replaced"),
+        (held(OLD, residency=Residency.RESTRICTED), "deleted"),
+        (held(OLD, residency=Residency.INTERNAL, shadowed=2), "deleted"),
         (None, "unknown"),
     ],
 )

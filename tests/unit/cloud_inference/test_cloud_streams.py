@@ -114,3 +114,10 @@ def test_the_load_is_read_in_the_names_of_each_engine() -> None:
     assert load_in("other_metric 1\n") is None
     with pytest.raises(ValueError, match=r"."):
         load_in("<html>no metrics</html>\n")
+
+
+@pytest.mark.parametrize("number", ["+Inf", "-Inf", "NaN", "1e300"])
+def test_a_number_that_no_engine_has_is_not_told(number: str) -> None:
+    assert load_in(f"vllm:num_requests_running {number}\n") is None
+    page = f"vllm:num_requests_running {number}\nvllm:num_requests_waiting 3\nvllm:kv_cache_usage_perc {number}\n"
+    assert load_in(page) == EngineLoad(waiting=3)

@@ -1,5 +1,7 @@
 """What the watch spends: every measurement is billed, an hour has so many, and what is down is tried for ever."""
 
+import asyncio
+
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
@@ -15,6 +17,7 @@ from causeway.prices import Price
 from causeway.proto import decode, encode
 from causeway.proto.usage import UsageRecorded
 from tests.support.scripted_engine import ScriptedEngine
+from tests.support.waiting import until
 
 HOUR_S = 3_600.0
 FAILS = (EngineGone("the model is gone"),)
@@ -31,11 +34,14 @@ class Watched:
         self.engine = ScriptedEngine(WRITES)
         metrics = Metrics(self.registry)
         self.entrance = Entrance(Rules(), metrics)
-        billing = Billing(
-            Tariff(price=Price(model="m", input=2.0, output=10.0)), metrics, used=self.used.append, unix_ms=lambda: 7
-        )
-        rules = WatchRules(every_s=2.0, measures_per_hour_max=per_hour_max)
-        self.watch = Watch(self.engine, self.entrance, rules, billing, metrics, clock_s=lambda: self.now_s)
+        self._metrics = metrics
+        self.watch = self.made(WatchRules(every_s=2.0, measures_per_hour_max=per_hour_max))
+
+    def made(self, rules: WatchRules) -> Watch:
+        """A watch by these rules."""
+        tariff = Tariff(price=Price(model="m", input=2.0, output=10.0))
+        billing = Billing(tariff, self._metrics, used=self.used.append, unix_ms=lambda: 7)
+        return Watch(self.engine, self.entrance, rules, billing, self._metrics, clock_s=lambda: self.now_s)
 
     async def looks(self, for_s: float, *, starving: bool = False) -> int:
         """Look every two seconds for so long. Returns how often the engine generated."""
@@ -46,6 +52,9 @@ class Watched:
             await self.watch.look()
             self.now_s += 2.0
         return len(self.engine.generations) - before
+
+    def stumbles(self) -> float:
+        return self.registry.get_sample_value("causeway_cloud_inference_watch_failures_total") or 0.0
 
     def withheld(self, reason: str) -> float:
         name = "causeway_cloud_inference_measurements_withheld_total"
@@ -81,6 +90,19 @@ async def test_an_engine_that_is_well_and_does_not_generate_is_tried_each_minute
     watched.engine.steps = WRITES
     assert await watched.looks(BACKOFF_S_MAX + 2.0) == 1
     assert not watched.entrance.down
+
+
+async def test_a_look_that_fails_as_nobody_expected_is_told_and_the_next_one_is_made() -> None:
+    watched, stop = Watched(), asyncio.Event()
+    watched.watch = watched.made(WatchRules(every_s=0.001))
+    watched.engine.ill = OverflowError("cannot convert float infinity to integer")
+    watching = asyncio.create_task(watched.watch.until(stop))
+    await until(lambda: watched.stumbles() >= 2)
+    assert "float infinity" in watched.entrance.down
+    watched.engine.ill = None
+    await until(lambda: not watched.entrance.down)
+    stop.set()
+    await asyncio.wait_for(watching, 5.0)
 
 
 async def test_an_engine_that_says_that_it_is_well_again_is_tried_at_once() -> None:

@@ -23,6 +23,7 @@ from causeway.proto.cloud import (
     CitationsStanding,
     DocumentStanding,
 )
+from causeway.proto.documents import Residency
 from causeway.proto.feedback import CitedChunk
 from causeway.proto.knowledge import DocumentRevised, DocumentShadowed
 from tests.support.knowledge_builders import KB, chunk_id, document_key
@@ -145,6 +146,7 @@ def test_the_hub_s_word_makes_the_same_doubt_as_the_document_in_this_site_s_own_
         document_key=document_key("leave.md", PLANT),
         revision=revision,
         deleted=deleted,
+        residency=Residency.PUBLIC,
         places=[] if deleted else [Place(chunk_id=chunk_id(text), page_first=1) for text in now],
     )
     shade = revision if shadowed and not deleted else 0

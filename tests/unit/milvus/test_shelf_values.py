@@ -74,6 +74,10 @@ def test_a_position_comes_back() -> None:
     assert rows.position_of(None) == dataclasses.replace(ShelfPosition())
 
 
+def test_a_position_from_before_there_were_forms_is_of_none() -> None:
+    assert rows.position_of({"seq": 5, "stream_created": 7, "clearing": False}).form == 0
+
+
 def test_what_both_rankings_have_comes_before_what_one_has_first() -> None:
     assert [name for name, _ in reciprocal_ranks(["a", "b"], ["c", "b"])] == ["b", "a", "c"]
 

@@ -7,14 +7,22 @@ import pytest
 
 from causeway.milvus.values import ShelvedChunk, ShelvedDocument
 from causeway.proto.chunks import Manifest, Place
+from causeway.proto.documents import Residency
 from causeway.proto.knowledge import ChunkEmbedded, DocumentRevised, Stamp
-from causeway.sync_delta.shelf_plan import embedded_of, newest, plan, row_of
+from causeway.sync_delta.shelf_plan import as_shared, embedded_of, newest, plan, row_of
 from causeway.sync_delta.shelving import RecentChunks
 
 KEY = b"k" * 16
 
 
-def revised(revision: int, *names: str, repair: int = 0, deleted: bool = False, model: str = "m") -> DocumentRevised:
+def revised(
+    revision: int,
+    *names: str,
+    repair: int = 0,
+    deleted: bool = False,
+    model: str = "m",
+    residency: Residency = Residency.PUBLIC,
+) -> DocumentRevised:
     """A manifest that names chunks."""
     manifest = Manifest(
         kb="kb",
@@ -23,6 +31,8 @@ def revised(revision: int, *names: str, repair: int = 0, deleted: bool = False, 
         revision=revision,
         deleted=deleted,
         model=model,
+        title="Salaries",
+        residency=residency,
         places=[Place(chunk_id=name.encode()) for name in names],
     )
     return DocumentRevised(manifest=manifest, stamp=Stamp(wall_ms=1, counter=0, origin="s", repair=repair))
@@ -71,6 +81,22 @@ def test_a_document_that_gives_way_has_its_rows_written_hidden() -> None:
 def test_a_tombstone_wants_nothing_and_deletes_all() -> None:
     made = plan(document(3, deleted=True), document(2, "a"), [row("a")])
     assert (made.wanted, made.surplus) == ((), (row("a"),))
+
+
+@pytest.mark.parametrize("label", [Residency.RESTRICTED, Residency.INTERNAL])
+def test_of_a_document_that_is_not_public_the_shelf_has_nothing_or_a_bare_tombstone(label: Residency) -> None:
+    hidden = ShelvedDocument(origin="hub", revised=revised(3, "a", repair=1, residency=label))
+    assert as_shared(hidden, held=False) is None
+    assert as_shared(document(3, "a"), held=False) == document(3, "a")
+    bare = as_shared(hidden, held=True)
+    assert bare is not None
+    assert bare.version == (3, 1)
+    assert bare.manifest == Manifest(
+        kb="kb", document_id="d", document_key=KEY, revision=3, deleted=True, residency=Residency.PUBLIC
+    )
+    # Also of one that came here all the same, no row stays.
+    assert plan(hidden, None, [row("a")]).surplus == (row("a"),)
+    assert not hidden.live
 
 
 @pytest.mark.parametrize(("repair", "thorough", "expected"), [(0, False, ()), (1, False, (b"a",)), (0, True, (b"a",))])

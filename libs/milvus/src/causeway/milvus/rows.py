@@ -123,7 +123,12 @@ def _document_of(rows: list[Mapping[str, Any]]) -> ShelvedDocument | None:
 
 def position_row(position: ShelfPosition) -> Row:
     """The row of the position."""
-    value = {"seq": position.seq, "stream_created": position.stream_created, "clearing": position.clearing}
+    value = {
+        "seq": position.seq,
+        "stream_created": position.stream_created,
+        "clearing": position.clearing,
+        "form": position.form,
+    }
     return state_row("position", value)
 
 
@@ -131,7 +136,12 @@ def position_of(value: Mapping[str, Any] | None) -> ShelfPosition:
     """The position that a row says, or the beginning."""
     if value is None:
         return ShelfPosition()
-    return ShelfPosition(seq=value["seq"], stream_created=value["stream_created"], clearing=value["clearing"])
+    return ShelfPosition(
+        seq=value["seq"],
+        stream_created=value["stream_created"],
+        clearing=value["clearing"],
+        form=value.get("form", 0),
+    )
 
 
 def state_row(key: str, value: Mapping[str, Any]) -> Row:

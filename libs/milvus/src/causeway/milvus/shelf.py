@@ -21,6 +21,7 @@ from causeway.milvus.schema import (
     ROWS_PER_CALL_MAX,
     STATE,
     STATE_COLLECTION,
+    Collection,
     chunks,
     chunks_name,
 )
@@ -135,7 +136,7 @@ class MilvusShelf:
 
     async def _search(self, model: str, act: Callable[[MilvusClient], list[Hit]]) -> list[Hit]:
         def among_known(client: MilvusClient) -> list[Hit]:
-            return act(client) if model in self._known_spaces(client) else []
+            return act(client) if self._knows(client, model) else []
 
         return await self._read(among_known)
 
@@ -160,18 +161,32 @@ class MilvusShelf:
 
     def _ensure_space(self, client: MilvusClient, model: str, dims: int) -> bool:
         """Returns whether it can be searched by words."""
-        wanted = chunks(model, dims, hybrid=self.capabilities.hybrid, partitions=self.capabilities.partitions)
+        wanted = self._space(model, dims)
         # Known before it is made: a collection that nobody knows of would never be dropped.
         value = {"model": model, "dims": dims}
         self._upsert(client, STATE, [rowwise.state_row(_SPACE + wanted.name, value)])
+        return self._open_space(client, wanted)
+
+    def _open_space(self, client: MilvusClient, wanted: Collection) -> bool:
         ensure(client, wanted, self._timeout_s)
         return has_words(client, wanted.name, self._timeout_s)
+
+    def _space(self, model: str, dims: int) -> Collection:
+        return chunks(model, dims, hybrid=self.capabilities.hybrid, partitions=self.capabilities.partitions)
 
     def _known_spaces(self, client: MilvusClient) -> list[str]:
         with self._starting:
             if not self._started:
                 self._ensure_all(client)
         return list(self._spaces)
+
+    def _knows(self, client: MilvusClient, model: str) -> bool:
+        """Whether there is such a space; another process may have made it since the last look."""
+        if model not in self._known_spaces(client):
+            space = self._state(client).get(_SPACE + chunks_name(model))
+            if space is not None:
+                self._spaces[model] = self._open_space(client, self._space(model, space["dims"]))
+        return model in self._spaces
 
     def _state(self, client: MilvusClient) -> dict[str, dict[str, Any]]:
         found = self._all(client, STATE, 'id != ""', ["id", "value"])

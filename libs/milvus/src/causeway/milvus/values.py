@@ -6,18 +6,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from causeway.proto.chunks import Manifest
+from causeway.proto.documents import Residency
 from causeway.proto.knowledge import DocumentRevised
 
 Vector = NDArray[np.float32]
+# 1: nothing of a document that is not public is on the shelf.
+FORM = 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ShelfPosition:
-    """The last sequence of the log whose effects are on the shelf. `clearing`: it is being emptied to start again."""
+    """The last sequence of the log whose effects are on the shelf. `clearing`: it is being emptied to start again.
+    `form`: by which rules it was filled; 0 is any from before there were forms."""
 
     seq: int = 0
     stream_created: int = 0
     clearing: bool = False
+    form: int = FORM
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,9 +75,14 @@ class ShelvedDocument:
         return self.manifest.revision, self.repair
 
     @property
+    def withdrawn(self) -> bool:
+        """Whether nothing of it may leave the hub: it is deleted, or not public."""
+        return self.manifest.deleted or self.manifest.residency is not Residency.PUBLIC
+
+    @property
     def live(self) -> bool:
         """Whether it may be found by a search."""
-        return not self.manifest.deleted and self.shadowed < self.manifest.revision
+        return not self.withdrawn and self.shadowed < self.manifest.revision
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

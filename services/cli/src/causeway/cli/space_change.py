@@ -2,7 +2,8 @@
 
 Every step is written to `space.json` before the next begins, and a supervisor that starts again goes on from there.
 Until the switch nothing that answers is touched. At the switch the new replicas serve before the old ones stop; after
-it documents wait in their streams while ingestor and embedder are started again with the new model.
+it documents wait in their streams while ingestor and embedder are started again with the new model, and at a hub
+cloud-inference follows them as the replicas did.
 """
 
 import asyncio
@@ -19,8 +20,8 @@ import msgspec
 from causeway.bus import Bus, BusError, Caller, Endpoint, ProblemReply
 from causeway.cli.errors import StartFailedError
 from causeway.cli.ports import free_port
-from causeway.cli.process_spec import ProcessSpec, Surroundings, service_spec
-from causeway.cli.site_config import SiteConfig
+from causeway.cli.process_spec import ProcessSpec, Surroundings, replicated, service_spec
+from causeway.cli.site_config import CLOUD, SiteConfig
 from causeway.cli.site_folder import SiteFolder
 from causeway.cli.space_progress import (
     VECTORS,
@@ -205,6 +206,18 @@ class SpaceChange:
         for spec in (*embedders, *ingestors):
             await self._supervisor.start(spec)
         await asyncio.gather(*(self._supervisor.ready(spec) for spec in (*embedders, *ingestors)))
+        if CLOUD in replicated(self._config):
+            await self._change_over_cloud()
+
+    async def _change_over_cloud(self) -> None:
+        """What answers sites encodes with the new model, and searches the space that documents now move to."""
+        specs = self._fresh(CLOUD)
+        successors = [replace(spec, name=f"{spec.name}-next") for spec in specs]
+        if not await self._join(successors):
+            self._reason += ": start the place again, until then sites are answered from the old space"
+            return
+        for successor, spec in zip(successors, specs, strict=True):
+            await self._supervisor.take_over(successor.name, spec, self._stop_timeout_s)
 
     def _fresh(self, service: str) -> list[ProcessSpec]:
         count = self._config.services[service].replicas

@@ -99,10 +99,13 @@ class Wanted:
 
 @dataclass(frozen=True, kw_only=True)
 class Gate:
-    """What else may be in the way. `down` is why the engine can not be asked, empty when it can."""
+    """What else may be in the way: others that are being answered, of all sites and of the asker's own. `down` is why
+    the engine can not be asked, empty when it can."""
 
     here: int = 0
     requests_max: int = 1
+    here_of_site: int = 0
+    site_requests_max: int = 1
     paused: bool = False
     down: str = ""
 
@@ -147,6 +150,8 @@ def _refusal(wanted: Wanted, estimate: Estimate, gate: Gate) -> tuple[Refusal | 
         return Refusal.ENGINE, gate.down
     if gate.here >= gate.requests_max:
         return Refusal.BUSY, f"{gate.here} questions are being answered, which is the limit"
+    if gate.here_of_site >= gate.site_requests_max:
+        return Refusal.BUSY, f"{gate.here_of_site} questions of this site are being answered, which is a site's limit"
     if estimate.first_token_ms > wanted.first_token_ms or wanted.first_token_ms <= 0:
         return Refusal.DEADLINE, _late("first token", estimate.first_token_ms, wanted.first_token_ms)
     if estimate.total_ms > wanted.left_ms or wanted.left_ms <= 0:

@@ -151,6 +151,7 @@ def _secret(path: Path | None) -> str:
 def _rules(settings: Settings) -> Rules:
     return Rules(
         requests_max=settings.requests_max,
+        site_requests_max=settings.requests_max_of_site(),
         slots=settings.engine_sequences_max,
         timeouts_max=settings.engine_timeouts_max,
     )

@@ -12,6 +12,8 @@ _NAMES = {
     "llamacpp:requests_deferred": "waiting",
     "llamacpp:kv_cache_usage_ratio": "kv_cache_used",
 }
+# Beyond it, as infinite or not a number, it is no count of requests.
+_VALUE_MAX = 1e9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +26,8 @@ class EngineLoad:
 
 
 def load_in(page: str) -> EngineLoad | None:
-    """The load, summed over the engines of one server (the cache: the fullest), or None where no name is known.
+    """The load, summed over the engines of one server (the cache: the fullest), or None where no name is known. What is
+    not a finite number counts as not told.
 
     Raises:
         ValueError: it is not a page of metrics.
@@ -32,7 +35,7 @@ def load_in(page: str) -> EngineLoad | None:
     found: dict[str, list[float]] = {}
     for family in text_string_to_metric_families(page):
         for sample in family.samples:
-            if sample.name in _NAMES:
+            if sample.name in _NAMES and abs(sample.value) <= _VALUE_MAX:
                 found.setdefault(_NAMES[sample.name], []).append(sample.value)
     if not found:
         return None

@@ -22,9 +22,11 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """How many asks at once, how many the engine runs at once, after how many time-outs in a row it counts as down."""
+    """How many asks at once, how many of one site, how many the engine runs at once, after how many time-outs in a row
+    it counts as down."""
 
     requests_max: int = 16
+    site_requests_max: int = 8
     slots: int = 4
     timeouts_max: int = 5
 
@@ -58,7 +60,9 @@ class Entrance:
         self.refused: Counter[str] = Counter()
         self.starved = Starved()
         self._metrics = metrics
-        self._running: dict[tuple[str, str], Running] = {}
+        # By a number of their own: sites choose the ids, and may choose one twice.
+        self._running: dict[int, Running] = {}
+        self._numbers = itertools.count()
         metrics.here.set_function(lambda: float(len(self._running)))
         metrics.timeouts.set_function(lambda: float(self.timeouts_in_a_row))
         metrics.healthy.set_function(lambda: 0.0 if self.down else 1.0)
@@ -86,13 +90,12 @@ class Entrance:
             first_token_s=began_s + min(ask.first_token_ms, ask.deadline_ms) / 1_000,
         )
         self.admit(running, prompt_tokens, ask.tokens_max)
-        key = (site, ask.ask_id)
-        self._running[key] = running
+        number = next(self._numbers)
+        self._running[number] = running
         try:
             yield running
         finally:
-            if self._running.get(key) is running:
-                del self._running[key]
+            del self._running[number]
 
     def admit(self, running: Running, prompt_tokens: int, tokens_max: int) -> None:
         """Once more, with what is known by now.
@@ -107,8 +110,7 @@ class Entrance:
             first_token_ms=(running.first_token_s - now_s) * 1_000,
             left_ms=(running.deadline_s - now_s) * 1_000,
         )
-        others = len(self._running) - (running in self._running.values())
-        verdict = self._verdict(wanted, others, running)
+        verdict = self._verdict(wanted, running)
         if verdict.refusal is not None:
             raise self.refuse(verdict.refusal, verdict.reason, prompt_tokens)
 
@@ -124,11 +126,11 @@ class Entrance:
         return refused
 
     def cancel(self, site: str, ask_id: str) -> bool:
-        """End an ask of a site, if it is here."""
-        running = self._running.get((site, ask_id))
-        if running is not None:
+        """End an ask of a site, if it is here; all of this id, if it was sent more than once."""
+        found = [one for one in self._running.values() if (one.site, one.ask_id) == (site, ask_id)]
+        for running in found:
             running.cancel()
-        return running is not None
+        return bool(found)
 
     @property
     def here(self) -> int:
@@ -173,8 +175,16 @@ class Entrance:
         before = itertools.takewhile(lambda one: one is not running, self._running.values())
         return sum(not one.generates for one in before)
 
-    def _verdict(self, wanted: Wanted, others: int, running: Running) -> Verdict:
-        gate = Gate(here=others, requests_max=self.rules.requests_max, paused=self.paused, down=self.down)
+    def _verdict(self, wanted: Wanted, running: Running) -> Verdict:
+        others = [one for one in self._running.values() if one is not running]
+        gate = Gate(
+            here=len(others),
+            requests_max=self.rules.requests_max,
+            here_of_site=sum(one.site == running.site for one in others),
+            site_requests_max=self.rules.site_requests_max,
+            paused=self.paused,
+            down=self.down,
+        )
         return decided(wanted, self._load(running), self.pace, gate)
 
     def _load(self, running: Running | None = None) -> Load:

@@ -27,6 +27,7 @@ class Metrics:
         self.usage_failures = counter("usage_failures", "Errors that were not expected while usage was published.")
         self.measured = counter("measurements", "Generations made only to learn the engine's pace.")
         self.withheld = counter("measurements_withheld", "Measurements that were due and not made, by why.", "reason")
+        self.stumbles = counter("watch_failures", "Looks at the engine that failed as nobody expected.")
         self.timeouts = gauge("engine_timeouts_in_a_row", "Time-outs of the engine since its last success.")
         self.healthy = gauge("engine_healthy", "1 while the engine can be asked.")
         self.running = gauge("engine_requests_running", "Requests that the engine runs, by its own metrics.")

@@ -1,9 +1,11 @@
 """An engine over its OpenAI-compatible HTTP: vLLM, llama.cpp's server, or any other.
 
-Closing a stream closes its connection, which is what makes the engine stop generating. Every call is bounded.
+Closing a stream closes its connection, which is what makes the engine stop generating. Every call is bounded, but for
+the wait for the first token, which is as long as whoever asks waits.
 """
 
-from collections.abc import AsyncGenerator
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -46,7 +48,7 @@ class EngineAddress:
 
 @dataclass(frozen=True, kw_only=True)
 class EngineLimits:
-    """Seconds: to connect, between two events of a stream, for one call beside the streams."""
+    """Seconds: to connect, between two events of a stream after its first token, for one call beside the streams."""
 
     connect_s: float = 1.0
     idle_s: float = 10.0
@@ -63,7 +65,7 @@ class OpenAiEngine:
         self._client = httpx.AsyncClient(
             base_url=address.url.rstrip("/") + "/",
             headers={"Authorization": f"Bearer {address.key}"} if address.key else {},
-            timeout=httpx.Timeout(limits.idle_s, connect=limits.connect_s),
+            timeout=httpx.Timeout(limits.idle_s, connect=limits.connect_s, read=None),
             limits=httpx.Limits(
                 max_connections=limits.requests_max + _CONNECTIONS_MORE, keepalive_expiry=_IDLE_CONNECTION_S
             ),
@@ -74,14 +76,18 @@ class OpenAiEngine:
     async def generate(self, generation: Generation) -> AsyncGenerator[Piece, None]:
         """The events as they come, to the end of the stream, of which one has the finish reason.
 
+        The first token is waited for without end: how long it may take, and what it says if it does not come, is known
+        to whoever asks. Only silence after it is the engine's failure.
+
         Raises:
             EngineError: see errors.py; also where the stream ends before its end.
         """
         request = self._client.build_request("POST", "v1/chat/completions", json=body(generation))
-        ended = False
+        ended = begun = False
         async with self._answered(request) as response:
             reader = SseReader()
-            async for some in response.aiter_bytes():
+            received = response.aiter_bytes()
+            while some := await self._next(received, self._limits.idle_s if begun else None):
                 for data in reader.feed(some):
                     if data == DONE:
                         if not ended:
@@ -89,10 +95,19 @@ class OpenAiEngine:
                             yield Piece(finish_reason=STOP)
                         return
                     found = piece(data)
+                    begun = begun or bool(found.text)
                     ended = ended or bool(found.finish_reason)
                     yield found
         if not ended or reader.pending:
             raise EngineGone("the stream ended before its end")
+
+    async def _next(self, received: AsyncIterator[bytes], within_s: float | None) -> bytes:
+        """What comes next, empty at the end."""
+        try:
+            async with asyncio.timeout(within_s):
+                return await anext(received, b"")
+        except TimeoutError as error:
+            raise EngineTimeout("silence within a stream") from error
 
     async def health(self) -> None:
         """Returns when it says that it is well; raises EngineError when not."""

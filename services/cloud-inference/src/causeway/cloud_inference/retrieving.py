@@ -70,7 +70,8 @@ class Retrieving:
 
 
 def cited(hits: list[Hit], documents: dict[bytes, ShelvedDocument], passages_max: int) -> list[Citation]:
-    """One citation for each text, in order. A chunk whose document is not there, or names it no more, is not cited."""
+    """One citation for each text, in order. A chunk whose document is not there, is not public, or names it no more,
+    is not cited, whatever its row says."""
     found: dict[str, Citation] = {}
     for hit in hits:
         document = documents.get(hit.chunk.document_key)

@@ -37,6 +37,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     engine_measures_per_hour_max: Positive = 120
     adapters: str = ""
     requests_max: Positive = 16
+    site_requests_max: Positive | None = None
     prompt_tokens_max: Positive = 1_500
     passages_max: Annotated[int, msgspec.Meta(ge=1, le=50)] = 8
     reply_margin_ms: Annotated[float, msgspec.Meta(ge=0)] = 30.0
@@ -60,6 +61,10 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     def adapters_by_kb(self) -> dict[str, str]:
         """The adapter of each kb that has one."""
         return dict(pair.strip().split("=") for pair in self.adapters.split(",") if pair.strip())
+
+    def requests_max_of_site(self) -> int:
+        """What one site may have at once: half of all, rounded up, unless it is set."""
+        return self.site_requests_max or (self.requests_max + 1) // 2
 
     def price(self) -> Price | None:
         """The operator's own price, where both of its halves are set."""

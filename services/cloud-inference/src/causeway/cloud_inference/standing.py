@@ -12,12 +12,12 @@ def standing_of(asked: CitedDocument, held: ShelvedDocument | None) -> DocumentS
     """None where all chunks that are asked for stand.
 
     A document that the shelf does not hold is unknown and not deleted: of a deleted one there is a tombstone, but a
-    shelf that is being filled has not come to every document yet.
+    shelf that is being filled has not come to every document yet. One that is not public any more is as one deleted.
     """
     if held is None:
         return DocumentStanding(origin=asked.origin, document_id=asked.document_id)
     manifest = held.manifest
-    named = set() if manifest.deleted else {place.chunk_id for place in manifest.places}
+    named = set() if held.withdrawn else {place.chunk_id for place in manifest.places}
     gone = [chunk_id for chunk_id in asked.chunk_ids if chunk_id not in named]
     if held.live and not gone:
         return None
@@ -25,8 +25,8 @@ def standing_of(asked: CitedDocument, held: ShelvedDocument | None) -> DocumentS
         origin=asked.origin,
         document_id=asked.document_id,
         revision=manifest.revision,
-        deleted=manifest.deleted,
-        replaced=not manifest.deleted and not held.live,
+        deleted=held.withdrawn,
+        replaced=not held.withdrawn and not held.live,
         gone_chunk_ids=gone,
     )
 

@@ -68,11 +68,20 @@ class Watch:
         self._tokens_counted = False
 
     async def until(self, stop: asyncio.Event) -> None:
-        """Look until told to stop."""
+        """Look until told to stop. A look that fails as nobody expected ends nothing: the next one may not."""
         while not stop.is_set():
-            await self.look()
+            try:
+                await self.look()
+            except Exception as error:  # noqa: BLE001  # The outermost loop of watching.
+                self._stumbled(error)
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), self._rules.every_s)
+
+    def _stumbled(self, error: Exception) -> None:
+        self._metrics.stumbles.inc()
+        _log.exception("a look at the engine failed", exc_info=error)
+        if self._entrance.down:
+            self._tell(f"a look at it failed: {error}")
 
     async def look(self) -> None:
         """Once. An engine that came back, or that has timed out too often, must generate before it counts as well."""

@@ -1,12 +1,15 @@
 """What the shelf must become for one document: which rows to write, which to delete. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import msgspec
 import numpy as np
 
 from causeway.milvus.values import ShelvedChunk, ShelvedDocument
+from causeway.proto.documents import Residency
 from causeway.proto.knowledge import ChunkEmbedded, DocumentRevised
+from causeway.sync_delta.residency import gate, leaving
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +29,18 @@ def newest(origin: str, came: DocumentRevised | None, held: ShelvedDocument | No
     return arrived
 
 
+def as_shared(document: ShelvedDocument, *, held: bool) -> ShelvedDocument | None:
+    """What of it may be on the shelf: all that is public; of other documents that the shelf holds a tombstone, as
+    would cross the link, and else nothing, so that nobody can ask whether they are there."""
+    manifest = document.manifest
+    if manifest.residency is Residency.PUBLIC:
+        return document
+    if not held:
+        return None
+    tombstone = leaving(manifest, gate(manifest, shared_before=True))
+    return replace(document, revised=msgspec.structs.replace(document.revised, manifest=tombstone))
+
+
 def plan(
     document: ShelvedDocument, held: ShelvedDocument | None, rows: Iterable[ShelvedChunk], *, thorough: bool = False
 ) -> Plan:
@@ -34,7 +49,7 @@ def plan(
     Not so after a repair or if `thorough`: then every row is written again.
     """
     manifest = document.manifest
-    named = {} if manifest.deleted else dict.fromkeys(place.chunk_id for place in manifest.places)
+    named = {} if document.withdrawn else dict.fromkeys(place.chunk_id for place in manifest.places)
     again = thorough or (held is not None and held.version < document.version and document.repair > 0)
     good: set[bytes] = set()
     surplus: list[ShelvedChunk] = []

@@ -1,4 +1,4 @@
-"""KNOWLEDGE of the hub to Milvus: documents of every origin, with their chunks, followed from the position kept there.
+"""KNOWLEDGE of the hub to Milvus: what is public of every origin, followed from the position that is kept there.
 
 Delivery guarantee: at least once, to the same rows. A document is written when its manifest comes, after its chunks
 in the log; its effects before the position, so that after a kill of anything in between the same batch comes again and
@@ -18,10 +18,10 @@ from prometheus_client import CollectorRegistry
 from causeway.bus import Bus, Delivery, Position
 from causeway.milvus.errors import ShelfError, ShelfRefused
 from causeway.milvus.port import Shelf
-from causeway.milvus.values import ShelfPosition, ShelvedChunk, ShelvedDocument
+from causeway.milvus.values import FORM, ShelfPosition, ShelvedChunk, ShelvedDocument
 from causeway.proto import subjects
 from causeway.proto.knowledge import ChunkEmbedded, DocumentRevised, DocumentShadowed
-from causeway.sync_delta.shelf_plan import Plan, by_document, newest, plan, row_of
+from causeway.sync_delta.shelf_plan import Plan, as_shared, by_document, newest, plan, row_of
 from causeway.sync_delta.shelving_metrics import ShelvingMetrics
 
 STREAM = subjects.KNOWLEDGE_CHUNK.stream
@@ -149,7 +149,9 @@ class Shelving:
         except ShelfError as error:
             self._failed(error)
             raise
-        return Position(seq=position.seq, stream_created=position.stream_created)
+        # A shelf of an older form is gone through from the start: what it holds well stays as it is.
+        seq = position.seq if position.form == FORM else 0
+        return Position(seq=seq, stream_created=position.stream_created)
 
     async def _reset(self, position: Position) -> None:
         """KNOWLEDGE was made anew: its sequences and revisions say nothing about what is on the shelf."""
@@ -216,10 +218,13 @@ class Shelving:
         rows = by_document(await self._shelf.chunks(keys))
         plans = []
         for name, revised in step.items():
-            document = newest(name.origin, revised, held.get(name.key))
+            known, there = held.get(name.key), rows.get(name.key, ())
+            document = newest(name.origin, revised, known)
+            if document is not None:
+                document = as_shared(document, held=known is not None or bool(there))
             if document is not None:
                 document = replace(document, shadowed=shadows.get(name, 0))
-                plans.append(plan(document, held.get(name.key), rows.get(name.key, ()), thorough=thorough))
+                plans.append(plan(document, known, there, thorough=thorough))
         return plans
 
     async def _shadows(self, names: Sequence[Name]) -> dict[Name, int]:
