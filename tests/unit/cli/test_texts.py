@@ -65,7 +65,7 @@ def test_an_answer_says_which_way_it_went_and_why_and_whether_its_confidence_can
     assert "route edge: the local answer is sure enough · confidence 0.83 (uncalibrated)" in _lines(local, "en")
     assert "路径 edge：本地回答的置信度足够高 · 置信度 0.83（未校准）" in _lines(local, "zh")
     promised = msgspec.structs.replace(local, calibrated=True, promise=0.85)
-    assert "confidence 0.83 (calibrated: 85% of such answers are right)" in _lines(promised, "en")
+    assert "confidence 0.83 (calibrated: 85% of answers this sure or surer are right)" in _lines(promised, "en")
     assert "confidence 0.83 (calibrated)" in _lines(msgspec.structs.replace(promised, promise=0.0), "en")
 
 

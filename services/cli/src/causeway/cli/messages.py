@@ -15,7 +15,10 @@ _TABLE: Mapping[str, tuple[str, str]] = {
     "confidence": ("confidence {value:.2f} ({believed})", "置信度 {value:.2f}（{believed}）"),
     "uncalibrated": ("uncalibrated", "未校准"),
     "calibrated": ("calibrated", "已校准"),
-    "promised": ("calibrated: {promise:.0%} of such answers are right", "已校准：此类回答有 {promise:.0%} 是正确的"),
+    "promised": (
+        "calibrated: {promise:.0%} of answers this sure or surer are right",
+        "已校准：置信度不低于此的回答有 {promise:.0%} 正确",
+    ),
     "route": ("route {route}", "路径 {route}"),
     "route_why": ("route {route}: {why}", "路径 {route}：{why}"),
     "time": ("time", "用时"),
