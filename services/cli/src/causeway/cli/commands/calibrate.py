@@ -24,6 +24,7 @@ from causeway.cli.evaluation.labelling import label, label_with_withheld, questi
 from causeway.cli.evaluation.sets import EvaluationSet, Fields, Question, load_set
 from causeway.cli.evaluation.site_run import SiteRun
 from causeway.cli.json_text import print_json
+from causeway.cli.kbs import check_kb_name
 from causeway.cli.sessions import session
 from causeway.client import Client
 from causeway.proto import Message, streams, subjects
@@ -100,6 +101,7 @@ def calibrate_kb(
     passages of --data but 35%, and is removed again.
     Writes KB-VERSION/ with calibration.json, reliability.png and risk_coverage.png; --publish puts it in force too.
     """
+    check_kb_name(kb)
     _check(data, feedback, file, config, publish)
     if file is not None:
         ready = asyncio.run(_put_in_force(_read(file, kb), where.address()))
