@@ -14,7 +14,10 @@ FORMATS = """A folder of one of these forms, each file one JSON object a line, p
   corpus.jsonl with claims.jsonl (qid, claim, cited: doc_ids; of src=validation, if there is one)
   manifest.jsonl (file, must_contain, needs) beside the files that it names, for `eval parse`"""
 
-_FORMS = {list: 'a list, such as ["twelve days"], or [] where nothing answers', dict: "an object of documents"}
+_FORMS: dict[type, str] = {
+    list: 'a list, such as ["twelve days"], or [] where nothing answers',
+    dict: "an object of documents",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
