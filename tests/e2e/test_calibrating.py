@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from causeway.calibration.calibration_file import decode_file
-from tests.support.site import CAUSEWAY, SiteUnderTest, environment, run_causeway
+from tests.support.site import CAUSEWAY, SiteUnderTest, environment
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(400)]
 
@@ -128,8 +128,30 @@ def test_without_feedback_there_is_nothing_to_fit_from(site: SiteUnderTest, cali
     assert "0 labelled answers to 0 passages are too few" in _failed(site, "calibrate", "--kb", KB, "--feedback")
 
 
-def test_a_calibration_can_not_be_put_in_force_at_a_site_that_is_removed_again(folder: Path) -> None:
-    run_causeway("calibrate", "--kb", KB, "--data", str(folder), "--publish", code=2)
+def test_the_site_that_runs_in_the_default_folder_is_asked_where_none_is_named(
+    site: SiteUnderTest, folder: Path, tmp_path: Path, calibrated: dict[str, Any]
+) -> None:
+    (tmp_path / ".causeway").mkdir()
+    (tmp_path / ".causeway/site").symlink_to(site.folder)
+    said = _refused(tmp_path, "--kb", KB, "--data", str(folder), "--limit", "12")
+    assert f"The site {site.record['site']} at {site.record['url']} is asked." in said
+    assert "are too few" in said
+    file = Path(calibrated["folder"]) / "calibration.json"
+    done = subprocess.run(
+        [CAUSEWAY, "calibrate", "--kb", KB, "--file", file], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "In force at" in done.stdout
+
+
+def test_where_no_site_runs_a_set_is_needed_and_nothing_is_put_in_force(folder: Path, tmp_path: Path) -> None:
+    said = _refused(tmp_path, "--kb", KB, "--data", str(folder), "--publish", code=3)
+    assert "no site is running in .causeway/site" in said
+    assert "--data-dir" in said
+    said = _refused(tmp_path, "--kb", KB, "--data", str(tmp_path))
+    assert "A temporary site is asked" in said
+    assert "is not an evaluation set" in said
+    said = _refused(tmp_path, "--kb", KB, "--data", str(folder), "--config", "site.yaml", "--publish")
+    assert "Leave --config out" in said
 
 
 def test_confidence_is_measured_with_a_part_withheld(site: SiteUnderTest, folder: Path) -> None:
@@ -141,6 +163,15 @@ def test_confidence_is_measured_with_a_part_withheld(site: SiteUnderTest, folder
         assert 0.0 <= numbers[name] <= 1.0
     assert set(numbers["promises"]) == {"0.80", "0.85", "0.90", "0.95"}
     assert numbers["auroc"] > 0.6
+
+
+def _refused(cwd: Path, *arguments: str, code: int = 2) -> str:
+    """What `calibrate` says on stderr in a folder of its own."""
+    done = subprocess.run(
+        [CAUSEWAY, "calibrate", *arguments], cwd=cwd, capture_output=True, text=True, timeout=120, env=environment()
+    )
+    assert done.returncode == code, done.stderr
+    return " ".join(done.stderr.split())
 
 
 def _failed(site: SiteUnderTest, *arguments: str) -> str:

@@ -108,6 +108,12 @@ def test_a_folder_without_pairs_or_a_line_of_another_form_is_told_what_is_expect
         load_cache_sets(tmp_path)
 
 
+def test_a_label_that_is_neither_is_refused_and_not_taken_for_different(tmp_path: Path) -> None:
+    write(tmp_path / "odd.jsonl", [pair_rows()[0] | {"label": "same"}])
+    with pytest.raises(BadDataError, match="line 1: label is 'same'"):
+        load_cache_sets(tmp_path)
+
+
 def test_a_limit_keeps_the_first_lines(tmp_path: Path) -> None:
     write(tmp_path / "first.jsonl", pair_rows())
     assert len(load_cache_sets(tmp_path, 2)[0].pairs) == 2

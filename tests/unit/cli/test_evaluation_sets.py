@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from causeway.cli.errors import BadDataError
-from causeway.cli.evaluation.sets import Fields, load_parse_cases, load_set
+from causeway.cli.evaluation.sets import Fields, load_parse_cases, load_questions, load_set
 
 
 def lines(path: Path, *rows: dict[str, Any]) -> None:
@@ -112,3 +112,39 @@ def test_a_passage_without_text_is_left_out_and_counted(tmp_path: Path) -> None:
     lines(tmp_path / "questions.jsonl", {"qid": 1, "pid": "p", "question": "who?", "answers": ["a"]})
     loaded = load_set(tmp_path, Fields())
     assert ([one.id for one in loaded.passages], loaded.blank_passages) == (["p"], 1)
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        (b'["qid"]', "line 1: not a JSON object"),
+        (b'\n{"qid": 1, "pid": "p", "question": "?", "answers": "twelve"}', "line 2: answers is not a list"),
+        (b'{"qid": 1, "pid": "p", "question": "?", "answers": null}', "line 1: answers is not a list"),
+        (b"\xff\xfe", "is not UTF-8"),
+    ],
+)
+def test_a_question_that_can_not_be_read_is_named_with_its_line(tmp_path: Path, written: bytes, says: str) -> None:
+    (tmp_path / "questions.jsonl").write_bytes(written)
+    with pytest.raises(BadDataError, match=says) as caught:
+        load_questions(tmp_path, Fields())
+    assert caught.value.mend
+
+
+def test_a_file_that_is_not_the_gz_that_it_is_called_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "questions.jsonl.gz").write_bytes(b"plain")
+    with pytest.raises(BadDataError, match="can not be read"):
+        load_questions(tmp_path, Fields())
+    (tmp_path / "questions.jsonl.gz").write_bytes(gzip.compress(b"{}" * 99)[:-9])
+    with pytest.raises(BadDataError, match="can not be read"):
+        load_questions(tmp_path, Fields())
+
+
+def test_a_set_without_questions_or_passages_is_refused_and_not_measured(tmp_path: Path) -> None:
+    lines(tmp_path / "passages.jsonl", {"pid": "p", "title": "", "text": "body"})
+    lines(tmp_path / "questions.jsonl")
+    with pytest.raises(BadDataError, match="has no questions"):
+        load_set(tmp_path, Fields())
+    lines(tmp_path / "passages.jsonl")
+    lines(tmp_path / "questions.jsonl", {"qid": 1, "pid": "p", "question": "?", "answers": []})
+    with pytest.raises(BadDataError, match="has no passages"):
+        load_set(tmp_path, Fields())

@@ -30,7 +30,7 @@ class BadFileError(CalibrationError):
     """This is no calibration: Object missing required field `groups`."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"this is no calibration: {reason}", "Write it with: causeway calibrate --kb KB")
+        super().__init__(f"this is no calibration: {reason}", "Write it with: causeway calibrate --kb KB --data FOLDER")
 
 
 class OtherSpaceError(CalibrationError):
@@ -39,5 +39,5 @@ class OtherSpaceError(CalibrationError):
     def __init__(self, what: str, fitted: str, here: str) -> None:
         super().__init__(
             f"the calibration was fitted for {what} {fitted}, and here it is {here}",
-            "Fit it again, on this site: causeway calibrate --kb KB",
+            "Fit it again, on this site: causeway calibrate --kb KB --data FOLDER",
         )

@@ -1,29 +1,37 @@
-"""An answer as lines for a terminal: text, sources, times by part. Pure."""
+"""An answer as lines for a terminal: text, sources, the route and why, times by part. Pure."""
 
 from collections.abc import Sequence
 
 from rich.markup import escape
 
+from causeway.cli.decision_text import decision_text
 from causeway.cli.messages import say
-from causeway.proto.answers import Answer, Author, Citation
+from causeway.proto.answers import Answer, Author, Citation, Route
 
 QUOTE_CHARS_MAX = 160
 CITATIONS_SHOWN_MAX = 5
 
 
-def answer_lines(answer: Answer, language: str, shown_already: bool = False) -> list[str]:
-    """The whole answer; `shown_already` leaves out its text, which was streamed."""
-    lines = []
-    if answer.abstained:
-        lines.append(f"[bold yellow]{say('abstained', language)}[/] [dim]{escape(answer.reason)}[/]")
-    elif not shown_already:
-        lines.append(f"[bold]{escape(answer.text)}[/]")
+def answer_lines(answer: Answer, language: str, shown: str = "", draft: bool = False) -> list[str]:
+    """The whole answer. `shown` is the text that stands last above it, and `draft` whether it was said to be one: the
+    answer's own text is left out where it is the same."""
+    lines = _text_lines(answer, language, shown, draft)
     if answer.written_by is Author.MODEL and not answer.abstained:
-        lines.append(f"[dim]{say('written_by_model', language, model=escape(answer.model))}[/]")
+        key = "written_at_hub" if answer.route in (Route.CLOUD, Route.CACHE) else "written_by_model"
+        lines.append(f"[dim]{say(key, language, model=escape(answer.model))}[/]")
     heading = say("closest" if answer.abstained else "citations", language)
     lines += citation_lines(answer.citations, language, heading, sentences=answer.sentences)
-    lines.append(facts_line(answer, language))
-    return lines
+    return [*lines, route_line(answer, language), times_line(answer, language)]
+
+
+def _text_lines(answer: Answer, language: str, shown: str, draft: bool) -> list[str]:
+    if answer.abstained:
+        return [f"[bold yellow]{say('abstained', language)}[/] [dim]{escape(answer.reason)}[/]"]
+    lines = [f"[yellow]{escape(say('note', language, reason=answer.reason))}[/]"] if answer.reason else []
+    if shown.split() == answer.text.split():
+        return [f"[green]{say('checked', language)}[/]", *lines] if draft else lines
+    label = [f"[green]{say('answer', language)}[/]"] if shown else []
+    return [*label, f"[bold]{escape(answer.text)}[/]", *lines]
 
 
 def citation_lines(
@@ -55,15 +63,22 @@ def place(citation: Citation, language: str) -> str:
     return " · ".join(parts)
 
 
-def facts_line(answer: Answer, language: str) -> str:
-    """Route, confidence, where the milliseconds went, and the id to come back with."""
+def route_line(answer: Answer, language: str) -> str:
+    """Which way the answer went and why, and how far its confidence can be believed."""
+    why = decision_text(answer, language)
+    route = say("route_why" if why else "route", language, route=answer.route.value, why=why)
+    key = "promised" if answer.promise else "calibrated" if answer.calibrated else "uncalibrated"
+    believed = say(key, language, promise=answer.promise)
+    confidence = say("confidence", language, value=answer.confidence, believed=believed)
+    return f"[dim]{escape(route)} · {confidence}[/]"
+
+
+def times_line(answer: Answer, language: str) -> str:
+    """Where the milliseconds went, and the id to come back with."""
     times = "  ".join(f"{name} {value:.1f}" for name, value in answer.latency_ms.items() if name != "total")
     total = answer.latency_ms.get("total", sum(answer.latency_ms.values()))
     identity = f" · {say('answer_id', language)} {escape(answer.answer_id)}" if answer.answer_id else ""
-    return (
-        f"[dim]{say('route', language)} {answer.route.value} · {say('confidence', language)} {answer.confidence:.2f} · "
-        f"{say('time', language)} {total:.1f} ms ({times}){identity}[/]"
-    )
+    return f"[dim]{say('time', language)} {total:.1f} ms ({times}){identity}[/]"
 
 
 def excerpt(quote: str, sentences: Sequence[str]) -> str:

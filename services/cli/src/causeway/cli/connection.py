@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import typer
 
 from causeway.bus import BusSettings
-from causeway.cli.errors import UserError
+from causeway.cli.errors import NoSiteError, UserError
 from causeway.cli.site_folder import DEFAULT_FOLDER, SiteFolder
 
 # A nats-server that is being started again must not fail a publish.
@@ -79,6 +79,15 @@ class Where:
     def address_if_named(self) -> Address | None:
         """None when neither a url nor a folder was given."""
         return self.address() if self.url or self.data_dir is not None else None
+
+    def address_if_running(self) -> Address | None:
+        """None when neither was given, and nothing runs in the default folder either."""
+        try:
+            return self.address_if_named() or self.address()
+        except NoSiteError:
+            if self.data_dir is not None:
+                raise
+            return None
 
 
 P = ParamSpec("P")

@@ -1,12 +1,19 @@
-"""Starts the hub's engine and sees to it that it becomes ready, while everything else of the hub works already."""
+"""Starts the hub's engine and sees to it that it becomes ready, while everything else of the hub works already; says
+what is wrong with one that somebody else runs."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Protocol
 
+from causeway.bus import Bus
 from causeway.cli.errors import StartFailedError
 from causeway.cli.process_spec import ProcessSpec
+from causeway.proto import subjects
+from causeway.proto.cloud import CloudStatus, CloudStatusAsked
+from causeway.proto.subjects import HUB
+
+STATUS_S = 4.0
 
 
 class Keeper(Protocol):
@@ -47,3 +54,16 @@ async def until_ready(supervisor: Keeper, spec: ProcessSpec, timeout_s: float) -
             if spec.name in supervisor.lost:
                 return
             supervisor.end(spec.name)
+
+
+async def engine_trouble(bus: Bus) -> str:
+    """What cloud-inference finds wrong with the engine; empty where nothing is.
+
+    Raises:
+        BusError: nobody says.
+    """
+    status = await bus.request(subjects.CLOUD_STATUS.at(HUB), CloudStatusAsked(), CloudStatus, STATUS_S)
+    if status.healthy:
+        return ""
+    mend = "Look at --engine-url, --engine-model and --engine-key, or at engine in hub.yaml."
+    return f"The engine is not well ({status.reason}): until it is, what sites ask is refused. {mend}"

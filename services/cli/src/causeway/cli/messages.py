@@ -4,18 +4,27 @@ import os
 from collections.abc import Mapping
 
 _TABLE: Mapping[str, tuple[str, str]] = {
-    "question": ("Question", "问题"),
-    "answer": ("Answer", "回答"),
+    "answer": ("Answer:", "回答："),
+    "draft": ("Draft, not checked yet:", "草稿（尚未核对）："),
+    "checked": ("Checked: the text above is the answer.", "已核对：以上文字即为回答。"),
     "abstained": ("No answer: the documents do not support one.", "无法回答：文档中没有足够的依据。"),
     "closest": ("Closest passages", "最接近的段落"),
     "citations": ("Sources", "引用"),
     "revision": ("revision", "修订"),
     "page": ("page {page}", "第 {page} 页"),
-    "confidence": ("confidence", "置信度"),
-    "route": ("route", "路径"),
+    "confidence": ("confidence {value:.2f} ({believed})", "置信度 {value:.2f}（{believed}）"),
+    "uncalibrated": ("uncalibrated", "未校准"),
+    "calibrated": ("calibrated", "已校准"),
+    "promised": (
+        "calibrated: {promise:.0%} of answers this sure or surer are right",
+        "已校准：置信度不低于此的回答有 {promise:.0%} 正确",
+    ),
+    "route": ("route {route}", "路径 {route}"),
+    "route_why": ("route {route}: {why}", "路径 {route}：{why}"),
     "time": ("time", "用时"),
-    "total": ("total", "合计"),
+    "note": ("Note: {reason}", "说明：{reason}"),
     "written_by_model": ("reworded by {model}", "由 {model} 改写"),
+    "written_at_hub": ("written by {model} at the hub", "由中心的 {model} 撰写"),
     "instant": ("Instant answer", "即时回答"),
     "answer_id": ("answer", "回答编号"),
     "following": (

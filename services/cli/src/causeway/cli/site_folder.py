@@ -151,7 +151,7 @@ class SiteFolder:
         except FileNotFoundError as error:
             raise NoSiteError(
                 f"no site is running in {self.root}",
-                "Start one in another terminal with `causeway up site`, or name it with --data or --url.",
+                "Start one in another terminal with `causeway up site`, or name it with --data-dir or --url.",
             ) from error
         except msgspec.DecodeError as error:
             raise NoSiteError(f"{self.record_file} can not be read: {error}", "Restart the site.") from error

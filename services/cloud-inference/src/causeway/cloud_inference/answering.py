@@ -20,7 +20,7 @@ from causeway.cloud_inference.retrieving import Found
 from causeway.cloud_inference.running import OutOfTime, Running
 from causeway.cloud_inference.settled import ShelfRebuilding
 from causeway.cloud_inference.stopwatch import Stopwatch
-from causeway.cloud_inference.wording import abstention
+from causeway.cloud_inference.wording import abstention, cut_short
 from causeway.language import detect
 from causeway.milvus.errors import ShelfError
 from causeway.proto.answers import Citation
@@ -197,7 +197,7 @@ class Answering:
         return CloudAnswer(
             text=abstention(work.language) if result.abstained else result.text,
             abstained=result.abstained,
-            reason="; ".join(filter(None, (result.reason, "the deadline ended it" if late else ""))),
+            reason="; ".join(filter(None, (result.reason, cut_short(work.language) if late else ""))),
             language=work.language,
             model=self._served.model,
             adapter=self._rules.adapters.get(work.ask.kb, ""),

@@ -4,8 +4,14 @@ _ABSTAIN = {
     "zh": "各站点共享的文档中没有可以支持回答的内容。",
     "en": "Nothing in the documents that are shared supports an answer.",
 }
+_CUT_SHORT = {"zh": "回答不完整：到截止时间而中止", "en": "cut short: the deadline ended it"}
 
 
 def abstention(language: str) -> str:
     """The text of an answer that is none."""
     return _ABSTAIN.get(language, _ABSTAIN["en"])
+
+
+def cut_short(language: str) -> str:
+    """Why the text of an answer is not all that was to come."""
+    return _CUT_SHORT.get(language, _CUT_SHORT["en"])

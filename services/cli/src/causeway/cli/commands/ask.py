@@ -75,7 +75,8 @@ def ask(
     tenant: Tenant = "",
     residency: Label = Residency.PUBLIC,
 ) -> None:
-    """Ask a question. The instant answer comes first, the reworded one after it, then the sources and the times.
+    """Ask a question. The instant answer comes first, then the draft of a model that rewords or of the hub's, as it is
+    written, then what of it stands, the sources, the route and why, the times.
 
     With --follow the command stays, until what the answer cites has changed or Ctrl-C ends it.
     """
@@ -227,35 +228,41 @@ def _show(answer: Answer, lang: str | None, as_json: bool) -> None:
 
 
 class _PartPrinter:
-    """Prints parts as they come: the instant answer at once, tokens where they belong, sources at the end."""
+    """Prints parts as they come: the instant answer, tokens as the draft that they are, then what stands in the end."""
 
     def __init__(self, lang: str | None) -> None:
         self._lang = lang
-        self._instant: Answer | None = None
-        self._tokens = 0
+        self._language = "en"
+        self._instant = ""
+        self._draft = ""
         self.final: Answer | None = None
 
     def take(self, part: AnswerPart) -> None:
         if part.kind is PartKind.TOKEN:
-            self._tokens += 1
-            STDOUT.print(escape(part.text), end="", soft_wrap=True)
+            self._show_draft(part.text)
         elif part.answer is not None and part.kind is PartKind.INSTANT:
             self._show_instant(part.answer)
         elif part.answer is not None:
             self._finish(part.answer)
 
     def _show_instant(self, answer: Answer) -> None:
-        self._instant = answer
+        self._language = label_language(self._lang, answer.language)
         if not answer.abstained:
-            language = label_language(self._lang, answer.language)
-            STDOUT.print(f"[dim]{say('instant', language)}[/] [bold]{escape(answer.text)}[/]")
+            self._instant = answer.text
+            STDOUT.print(f"[dim]{say('instant', self._language)}[/] [bold]{escape(answer.text)}[/]")
+
+    def _show_draft(self, text: str) -> None:
+        if not self._draft:
+            STDOUT.print(f"[dim]{say('draft', self._language)}[/]")
+        self._draft += text
+        STDOUT.print(text, end="", style="dim", markup=False)
 
     def _finish(self, answer: Answer) -> None:
         self.final = answer
-        if self._tokens:
+        if self._draft:
             STDOUT.print()
-        shown = self._tokens > 0 or (self._instant is not None and self._instant.text == answer.text)
-        for line in answer_lines(answer, label_language(self._lang, answer.language), shown_already=shown):
+        language = label_language(self._lang, answer.language)
+        for line in answer_lines(answer, language, shown=self._draft or self._instant, draft=bool(self._draft)):
             STDOUT.print(line)
 
 

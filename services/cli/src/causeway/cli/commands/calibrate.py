@@ -21,9 +21,10 @@ from causeway.cli.console import STDERR, STDOUT
 from causeway.cli.errors import UserError
 from causeway.cli.evaluation.feedback_labels import feedback_labels
 from causeway.cli.evaluation.labelling import label, label_with_withheld, questions_in
-from causeway.cli.evaluation.sets import Fields, load_set
+from causeway.cli.evaluation.sets import EvaluationSet, Fields, Question, load_set
 from causeway.cli.evaluation.site_run import SiteRun
 from causeway.cli.json_text import print_json
+from causeway.cli.kbs import check_kb_name
 from causeway.cli.sessions import session
 from causeway.client import Client
 from causeway.proto import Message, streams, subjects
@@ -94,17 +95,20 @@ def calibrate_kb(
 ) -> None:
     """Fit how likely the answers of a knowledge base are right, and from which probability on they keep a promise.
 
-    At a running site (--url, --data-dir) the questions are asked of the knowledge base as it stands: let about a third
-    of them be questions that its documents do not answer (an empty list of answers), or confidence is learned from
-    easy questions only. Without a site a temporary one gets the passages of --data but 35%, and is removed again.
-    Writes KB-VERSION/ with calibration.json, reliability.png and risk_coverage.png.
+    The questions are asked of the knowledge base as it stands at the site (--url, --data-dir, or the one that runs in
+    .causeway/site): let about a third of them be questions that its documents do not answer (an empty list of answers),
+    or confidence is learned from easy questions only. Where no site runs, or with --config, a temporary one gets the
+    passages of --data but 35%, and is removed again.
+    Writes KB-VERSION/ with calibration.json, reliability.png and risk_coverage.png; --publish puts it in force too.
     """
-    address = where.address_if_named()
-    _check(data, feedback, file, publish, address)
+    check_kb_name(kb)
+    _check(data, feedback, file, config, publish)
     if file is not None:
         ready = asyncio.run(_put_in_force(_read(file, kb), where.address()))
         STDOUT.print(f"In force at {ready.kb}: calibration [bold]{escape(ready.version)}[/].")
         return
+    address = _address(where, config, lasting=feedback or publish)
+    STDERR.print(f"[dim]{escape(_asked(address))}[/]")
     wanted = _Wanted(
         kb=kb,
         folder=None if feedback else data,
@@ -124,16 +128,30 @@ def calibrate_kb(
     for line in groups_text(made):
         STDOUT.print(line)
     STDOUT.print(f"Wrote [bold]{escape(str(folder))}[/]: {FILE}, reliability.png, risk_coverage.png.")
-    if not publish:
-        STDOUT.print("Not in force yet: --publish puts it in force at the site that was asked.")
+    if publish:
+        STDOUT.print(f"In force at {made.kb} from now on.")
+    else:
+        STDOUT.print(f"Not in force yet. At the site: causeway calibrate --kb {kb} --file {escape(str(folder / FILE))}")
 
 
-def _check(data: Path | None, feedback: bool, file: Path | None, publish: bool, address: Address | None) -> None:
+def _check(data: Path | None, feedback: bool, file: Path | None, config: Path | None, publish: bool) -> None:
     if [data is not None, feedback, file is not None].count(True) != 1:
         raise UserError("calibrate needs labels", "Name one of --data FOLDER, --feedback and --file.")
-    if address is None and (feedback or publish or file is not None):
-        what = "--feedback" if feedback else "--file" if file is not None else "--publish"
-        raise UserError(f"{what} needs a running site", "Name it: --data-dir FOLDER, or --url with --site.")
+    if config is not None and (data is None or publish):
+        raise UserError("--config is of a temporary site, which has nothing to put in force", "Leave --config out.")
+
+
+def _address(where: Where, config: Path | None, *, lasting: bool) -> Address | None:
+    """The site that is asked; None: a temporary one, which does for what is not `lasting`."""
+    if lasting:
+        return where.address()
+    return where.address_if_running() if config is None else where.address_if_named()
+
+
+def _asked(address: Address | None) -> str:
+    if address is None:
+        return "A temporary site is asked, with the passages of --data but 35%."
+    return f"The site {address.bus.site} at {address.bus.url} is asked."
 
 
 def _read(path: Path, kb: str) -> CalibrationFile:
@@ -166,11 +184,12 @@ async def _put_in_force(file: CalibrationFile, address: Address) -> CalibrationF
 async def _calibrate(
     wanted: _Wanted, config: Path | None, address: Address | None
 ) -> tuple[CalibrationFile, dict[str, Fitted]]:
+    # Read first: a folder that can not be read shall not cost the start of a site.
+    asked = _questions(wanted, own_site=address is not None)
     async with evaluation_site(config, address) as there, session(there) as client:
-        own_site = address is not None
         # Asked first at a site that runs: a kb that is not there shall not cost the questions.
-        model_id = await _model_of(client, wanted.kb) if own_site else ""
-        labels = await _labels(wanted, client, own_site=own_site)
+        model_id = await _model_of(client, wanted.kb) if address is not None else ""
+        labels = await _labels(wanted, asked, client)
         try:
             file, fitted = calibrate(
                 labels,
@@ -188,13 +207,22 @@ async def _calibrate(
     return file, fitted
 
 
-async def _labels(wanted: _Wanted, client: Client, *, own_site: bool) -> list[Labelled]:
-    run = SiteRun(client, wanted.kb)
+def _questions(wanted: _Wanted, *, own_site: bool) -> EvaluationSet | tuple[Question, ...]:
+    """What is asked: of a running site the questions alone, of a temporary one the whole set; nothing for feedback."""
+    if wanted.folder is None:
+        return ()
+    if own_site:
+        return questions_in(wanted.folder, wanted.fields, wanted.limit)
+    return load_set(wanted.folder, wanted.fields, wanted.limit)
+
+
+async def _labels(wanted: _Wanted, asked: EvaluationSet | tuple[Question, ...], client: Client) -> list[Labelled]:
     if wanted.folder is None:
         return await _from_feedback(client, wanted.kb)
-    if own_site:
-        return await label(run, questions_in(wanted.folder, wanted.fields, wanted.limit))
-    return await label_with_withheld(run, load_set(wanted.folder, wanted.fields, wanted.limit), wanted.seed)
+    run = SiteRun(client, wanted.kb)
+    if isinstance(asked, EvaluationSet):
+        return await label_with_withheld(run, asked, wanted.seed)
+    return await label(run, asked)
 
 
 async def _from_feedback(client: Client, kb: str) -> list[Labelled]:

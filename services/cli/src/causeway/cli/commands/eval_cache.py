@@ -1,5 +1,6 @@
 """`causeway eval cache`: how often an earlier answer is given again, and how often wrongly."""
 
+from inspect import cleandoc
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +22,7 @@ Json = Annotated[bool, typer.Option("--json", help="The numbers as JSON, and not
 def register(group: typer.Typer) -> None:
     """Add `eval cache`."""
     lines = "\n\n".join(FORM.splitlines())
-    group.command("cache", help=f"{cache.__doc__}\n\n{lines}")(cache)
+    group.command("cache", help=f"{cleandoc(str(cache.__doc__))}\n\n{lines}")(cache)
 
 
 def cache(data: Data, limit: Limit = 0, as_json: Json = False) -> None:

@@ -1,9 +1,11 @@
 """`causeway eval routing`: how much a router that sees only the question saves, on sets with both models' results."""
 
+from inspect import cleandoc
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from causeway.cli.console import STDERR, STDOUT
@@ -27,8 +29,8 @@ Json = Annotated[bool, typer.Option("--json", help="The numbers as JSON, and not
 
 def register(group: typer.Typer) -> None:
     """Add `eval routing`."""
-    lines = "\n\n".join(FORM.splitlines())
-    group.command("routing", help=f"{routing.__doc__}\n\n{lines}")(routing)
+    lines = escape("\n\n".join(FORM.splitlines()))
+    group.command("routing", help=f"{cleandoc(str(routing.__doc__))}\n\n{lines}")(routing)
 
 
 def routing(
@@ -48,17 +50,32 @@ def routing(
     plan = RoutingPlan(fit=fit, folds=folds, seed=seed, resamples=resamples, weak_cost=weak_cost)
     sets = load_routing_sets(data, limit)
     try:
-        chosen = Router.read(router.read_bytes()) if router else Router.shipped()
+        chosen = _router(router)
         encoder = Encoder.load(ModelStore.from_settings().locate(EMBEDDING))
         if fit is Fit.SHIPPED and not chosen.serves(encoder.model_id):
             raise WrongSpaceError(f"fitted for {chosen.file.space}, and the model here is {encoder.model_id}")
         numbers = run_routing(answered_of(sets, encoder.encode_queries), chosen, plan)
     except (DifficultyError, OSError, ValueError) as error:
-        raise BadDataError(str(error), "Take --fit cross, or see `causeway eval routing --help`.") from error
+        mend = "Take more questions, or --fit shipped." if fit is not Fit.SHIPPED else "Take --fit cross, or transfer."
+        raise BadDataError(str(error), f"{mend} See `causeway eval routing --help`.") from error
     if as_json:
         print_json(numbers)
     else:
         _show(numbers)
+
+
+def _router(path: Path | None) -> Router:
+    """The router in the file, or the shipped one.
+
+    Raises:
+        BadDataError: the file is no router.
+    """
+    if path is None:
+        return Router.shipped()
+    try:
+        return Router.read(path.read_bytes())
+    except (DifficultyError, OSError, ValueError) as error:
+        raise BadDataError(f"--router {path} can not be read: {error}", "Leave it out for the shipped one.") from error
 
 
 def _show(numbers: Any) -> None:

@@ -3,19 +3,25 @@
 import asyncio
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
+from causeway.bus import BusError
+from causeway.cli.connection import find_site
 from causeway.cli.console import STDERR, STDOUT
 from causeway.cli.engine_config import EngineKind, checked_engine
-from causeway.cli.errors import BadConfigError
+from causeway.cli.engine_watch import engine_trouble
+from causeway.cli.errors import BadConfigError, UserError
 from causeway.cli.hub_folder import read_fleet
 from causeway.cli.keys import SiteKeys
 from causeway.cli.place import Start, running_place
 from causeway.cli.process_spec import NATS
+from causeway.cli.sessions import session
 from causeway.cli.site_config import Role, SiteConfig, example_config, parse_site_config
 from causeway.cli.site_console import SiteConsole
 from causeway.cli.site_folder import DEFAULT_FOLDER, DEFAULT_HUB_FOLDER, SiteFolder
@@ -204,6 +210,8 @@ async def run_until_stopped(config: SiteConfig, folder: SiteFolder, start: Start
             console.banner(place.record, folder)
             if place.note:
                 STDERR.print(place.note, markup=False)
+            if config.engine.kind is EngineKind.URL:
+                await _tell_trouble(folder)
             await _stopped_or_lost(stop, place.supervisor.given_up, lambda: NATS in place.supervisor.lost)
             STDERR.print("Stopping; what is being worked on is finished first. Ctrl-C again ends everything at once.")
     except asyncio.CancelledError:
@@ -211,6 +219,14 @@ async def run_until_stopped(config: SiteConfig, folder: SiteFolder, start: Start
             raise
         return 0
     return 1 if NATS in place.supervisor.lost else 0
+
+
+async def _tell_trouble(folder: SiteFolder) -> None:
+    """An engine of somebody else is not waited for: say at once where it is not there, or does not take the key."""
+    with suppress(BusError, UserError):
+        async with session(find_site("", folder.root)) as client:
+            if trouble := await engine_trouble(client.bus):
+                STDERR.print(f"[yellow]{escape(trouble)}[/]")
 
 
 async def _stopped_or_lost(stop: asyncio.Event, given_up: asyncio.Event, fatal: Callable[[], bool]) -> None:

@@ -1,13 +1,10 @@
 """Sets of question pairs, and of sentences with a rewording: which files a folder must have, and what they say."""
 
-import gzip
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from causeway.cli.errors import BadDataError
+from causeway.cli.evaluation.json_lines import json_lines
 
 FORM = """A .jsonl file, plain or .gz, or a folder of such files, each one of these forms, one JSON object a line:
   id, q1, q2, label (1: one answer does for both), lang (zh or en)
@@ -64,9 +61,11 @@ def load_cache_sets(data: Path, limit: int = 0) -> list[CacheSet]:
 def _load(path: Path, limit: int) -> CacheSet:
     pairs: list[PairCase] = []
     reworded: list[RewordedCase] = []
-    for number, row in enumerate(_rows(path), start=1):
+    for number, row in json_lines(path):
         name = str(row.get("id") or number)
         if {"q1", "q2", "label"} <= row.keys():
+            if str(row["label"]) not in ("0", "1"):
+                raise BadDataError(f"{path}, line {number}: label is {row['label']!r}", "It is 1 or 0.")
             same, language = str(row["label"]) == "1", str(row.get("lang") or "")
             pairs.append(PairCase(id=name, one=str(row["q1"]), other=str(row["q2"]), same=same, language=language))
         elif {"origin", "similar"} <= row.keys():
@@ -80,18 +79,3 @@ def _load(path: Path, limit: int) -> CacheSet:
         raise BadDataError(f"{path} has lines of both forms", "Put them into two files.")
     name = path.name.removesuffix(".gz").removesuffix(".jsonl")
     return CacheSet(name=name, pairs=tuple(pairs), reworded=tuple(reworded))
-
-
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise BadDataError(f"{path}, line {number}: not JSON ({error})", "Mend or drop the line.") from error
-            if not isinstance(row, dict):
-                raise BadDataError(f"{path}, line {number}: not a JSON object", f"--data takes:\n{FORM}")
-            yield row

@@ -1,13 +1,11 @@
 """Routing sets on disk: questions with how right a weak and a strong model were."""
 
-import gzip
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from causeway.cli.errors import BadDataError
+from causeway.cli.evaluation.json_lines import json_lines
 
 FORM = """A folder of files *.jsonl, plain or .gz, each a set, one JSON object a line, of one of these forms:
   {"prompt": text, "weak": 0 to 1, "strong": 0 to 1}
@@ -46,7 +44,7 @@ def load_routing_sets(folder: Path, limit: int = 0) -> list[RoutingSet]:
 
 
 def _read(path: Path, limit: int) -> RoutingSet:
-    rows = [_row(path, number, line) for number, line in _lines(path)]
+    rows = [_row(path, number, line) for number, line in json_lines(path)]
     if not rows:
         raise BadDataError(f"{path} is empty", f"--data takes:\n{FORM}")
     weak_name, strong_name = _pair(path, rows)
@@ -64,18 +62,6 @@ def _read(path: Path, limit: int) -> RoutingSet:
     )
 
 
-def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                yield number, json.loads(line)
-            except json.JSONDecodeError as error:
-                raise BadDataError(f"{path}, line {number}: not JSON ({error})", "Mend or drop the line.") from error
-
-
 def _row(path: Path, number: int, row: dict[str, Any]) -> _Row:
     try:
         if "prompt" in row:
@@ -89,7 +75,11 @@ def _row(path: Path, number: int, row: dict[str, Any]) -> _Row:
         }
         return _Row(question=str(row["turns"][0]), results=scores)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
-        raise BadDataError(f"{path}, line {number}: {error!r}", f"--data takes:\n{FORM}") from error
+        raise BadDataError(f"{path}, line {number}: {_problem(error)}", f"--data takes:\n{FORM}") from error
+
+
+def _problem(error: Exception) -> str:
+    return f"no key {error}" if isinstance(error, KeyError) else f"of no known form ({error})"
 
 
 def _pair(path: Path, rows: list[_Row]) -> tuple[str, str]:

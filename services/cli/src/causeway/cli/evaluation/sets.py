@@ -1,19 +1,23 @@
 """Evaluation sets on disk: which files a folder must have, and what they say."""
 
-import gzip
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from causeway.cli.errors import BadDataError
+from causeway.cli.evaluation.json_lines import json_lines
 
 FORMATS = """A folder of one of these forms, each file one JSON object a line, plain or .gz:
   passages.jsonl (pid, title, text) with questions.jsonl (qid, pid, question, answers)
   corpus.jsonl (doc_id, title, text) with queries.jsonl (qid, question, qrels {doc: code, above 0 is relevant})
   corpus.jsonl with claims.jsonl (qid, claim, cited: doc_ids; of src=validation, if there is one)
   manifest.jsonl (file, must_contain, needs) beside the files that it names, for `eval parse`"""
+
+_FORMS: dict[type, str] = {
+    list: 'a list, such as ["twelve days"], or [] where nothing answers',
+    dict: "an object of documents",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +72,7 @@ def load_set(folder: Path, fields: Fields, limit: int = 0) -> EvaluationSet:
     """The set in `folder`, with `limit` of its questions (0: all), evenly spaced, and all its passages.
 
     Raises:
-        BadDataError: a file is missing, or a line lacks a key; the text says which files are expected.
+        BadDataError: a file is missing or empty, or a line lacks a key; the text says which files are expected.
     """
     passages_file, corpus_file = _file(folder, "passages.jsonl"), _file(folder, "corpus.jsonl")
     questions_file = _file(folder, "questions.jsonl")
@@ -88,6 +92,8 @@ def load_set(folder: Path, fields: Fields, limit: int = 0) -> EvaluationSet:
     count = min(limit or len(asked), len(asked))
     kept = tuple(asked[number * len(asked) // count] for number in range(count))
     blank = len(questions) - len(asked)
+    if not asked or not passages:
+        raise BadDataError(f"{folder} has no {'passages' if asked else 'questions'}", f"--data takes:\n{FORMATS}")
     shown = tuple(passage for passage in passages if passage.text.strip())
     return EvaluationSet(
         name=folder.resolve().name,
@@ -107,7 +113,10 @@ def load_questions(folder: Path, fields: Fields) -> list[Question]:
     file = _file(folder, "questions.jsonl")
     if file is None:
         problem = f"{folder} has no questions.jsonl" if folder.is_dir() else f"{folder} is not a folder"
-        raise BadDataError(problem, "Each line of it is an object with qid, pid, question and answers (a list).")
+        mend = (
+            "--data takes a folder with questions.jsonl: for each question a line with qid, pid, question and answers."
+        )
+        raise BadDataError(problem, mend)
     return [question for row in _rows(file) if (question := _pid_question(row, fields)).text.strip()]
 
 
@@ -143,25 +152,19 @@ def _file(folder: Path, name: str) -> Path | None:
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise BadDataError(f"{path}, line {number}: not JSON ({error})", "Mend or drop the line.") from error
-            yield {"": f"{path}, line {number}"} | row
+    for number, row in json_lines(path):
+        yield {"": f"{path}, line {number}"} | row
 
 
-def _get(row: dict[str, Any], key: str) -> Any:
+def _get(row: dict[str, Any], key: str, kind: type = object) -> Any:
     if key not in row:
         keys = ", ".join(sorted(name for name in row if name))
         raise BadDataError(
             f"{row['']}: no key {key!r}",
             f"The keys there are {keys}; choose with --question-field, --passage-field, --answer-field.",
         )
+    if not isinstance(row[key], kind):
+        raise BadDataError(f"{row['']}: {key} is not {_FORMS[kind]}", "Mend or drop the line.")
     return row[key]
 
 
@@ -174,7 +177,7 @@ def _pid_question(row: dict[str, Any], fields: Fields) -> Question:
         id=str(_get(row, "qid")),
         text=str(_get(row, fields.question)),
         relevant=frozenset([str(_get(row, "pid"))]),
-        answers=tuple(str(answer) for answer in _get(row, answer_field(fields))),
+        answers=tuple(str(answer) for answer in _get(row, answer_field(fields), list)),
     )
 
 
@@ -186,7 +189,7 @@ def answer_field(fields: Fields) -> str:
 
 
 def _qrels_question(row: dict[str, Any], fields: Fields) -> Question:
-    relevant = frozenset(str(document) for document, code in _get(row, "qrels").items() if code > 0)
+    relevant = frozenset(str(document) for document, code in _get(row, "qrels", dict).items() if code > 0)
     return Question(id=str(_get(row, "qid")), text=str(_get(row, fields.question)), relevant=relevant)
 
 
@@ -196,5 +199,5 @@ def _scored_claims(rows: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _claim(row: dict[str, Any]) -> Question:
-    cited = frozenset(str(document) for document in _get(row, "cited"))
+    cited = frozenset(str(document) for document in _get(row, "cited", list))
     return Question(id=str(_get(row, "qid")), text=str(_get(row, "claim")), relevant=cited)
