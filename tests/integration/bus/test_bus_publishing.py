@@ -6,7 +6,7 @@ import pytest
 
 from causeway.bus import BusError, NotPublished, PayloadTooLarge, StreamFull, StreamMissing, WrongLastSequence
 from causeway.bus.streams import declare
-from causeway.proto import headers, streams, subjects
+from causeway.proto import UndecodableError, headers, streams, subjects
 from causeway.proto.documents import DocumentStatus
 from causeway.proto.outbox import ChunkShared
 from tests.support.buses import DOCUMENTS, KB, SITE, declared_bus, document, status
@@ -144,6 +144,19 @@ async def test_a_scan_reads_all_that_is_there_also_when_the_server_is_killed_mea
         assert seen == list(range(1, 1501))
         with pytest.raises(BusError, match="work queue"):
             await anext(bus.scan("DOCUMENTS", []))
+
+
+async def test_a_scan_tells_of_what_can_not_be_read_or_ends_there(nats_server: NatsServer) -> None:
+    async with declared_bus(nats_server) as bus:
+        subject = subjects.STATUS.at(SITE, KB, "aa")
+        await bus.publish(subject, status(1), msg_id="1")
+        await bus.broker.js.publish(subject, b"not a message")
+        await bus.publish(subject, status(2), msg_id="2")
+        told: list[UndecodableError] = []
+        seen = [each.stream_seq async for each in bus.scan("STATUS", [subject], passed_over=told.append)]
+        assert (seen, len(told)) == ([1, 3], 1)
+        with pytest.raises(UndecodableError):
+            [each async for each in bus.scan("STATUS", [subject])]
 
 
 async def test_publishing_waits_for_a_server_that_comes_back_in_time(nats_server: NatsServer) -> None:

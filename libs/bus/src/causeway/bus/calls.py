@@ -17,7 +17,7 @@ from causeway.bus.requesting import Requesting
 from causeway.bus.scanning import last_seq, scan, seq_before
 from causeway.bus.settings import BusSettings
 from causeway.proto import Message, documents, streams, subjects
-from causeway.proto.codec import M
+from causeway.proto.codec import M, UndecodableError
 
 
 class BusCalls:
@@ -74,17 +74,29 @@ class BusCalls:
         await self._lookup.purge(stream, subject, below_seq)
 
     async def scan(
-        self, stream: str, filter_subjects: Sequence[str], *, after_seq: int = 0
+        self,
+        stream: str,
+        filter_subjects: Sequence[str],
+        *,
+        after_seq: int = 0,
+        passed_over: Callable[[UndecodableError], None] | None = None,
     ) -> AsyncGenerator[Delivery, None]:
         """Every message of a stream that is there now, in order.
 
         Raises:
-            UndecodableError: one of them is not what the registry says.
+            UndecodableError: one of them is not what the registry says, and there is no `passed_over` to be told of it.
         """
         kinds = _carried(stream)
         async with aclosing(scan(self._broker.js, stream, filter_subjects, after_seq=after_seq)) as messages:
             async for message in messages:
-                yield delivery_of(message, kinds)
+                try:
+                    delivery = delivery_of(message, kinds)
+                except UndecodableError as error:
+                    if passed_over is None:
+                        raise
+                    passed_over(error)
+                    continue
+                yield delivery
 
     async def last_seq(self, stream: str) -> int:
         """See scanning.last_seq."""

@@ -27,7 +27,7 @@ from causeway.cli.json_text import print_json
 from causeway.cli.kbs import check_kb_name
 from causeway.cli.sessions import session
 from causeway.client import Client
-from causeway.proto import Message, streams, subjects
+from causeway.proto import Message, UndecodableError, streams, subjects
 from causeway.proto.calibration import CalibrationFitted
 from causeway.proto.feedback import AnswerAudited, AnswerGiven, Feedback
 from causeway.proto.knowledge import ChunkEmbedded
@@ -238,8 +238,13 @@ async def _from_feedback(client: Client, kb: str) -> list[Labelled]:
 
 
 async def _all(client: Client, stream: str, filters: list[str]) -> list[Message]:
-    async with aclosing(client.bus.scan(stream, filters)) as found:
-        return [delivery.message async for delivery in found]
+    passed_over: list[UndecodableError] = []
+    async with aclosing(client.bus.scan(stream, filters, passed_over=passed_over.append)) as found:
+        messages = [delivery.message async for delivery in found]
+    if passed_over:
+        told = f"{len(passed_over)} of {stream} can not be read and do not count, the last because: {passed_over[-1]}"
+        STDERR.print(told, style="yellow", markup=False)
+    return messages
 
 
 async def _model_of(client: Client, kb: str) -> str:
