@@ -128,7 +128,7 @@ class Answering:
             written_by=Author.EXTRACT,
             route=Route.EDGE,
             abstained=not answers,
-            reason="" if answers else abstention_reason(found.verdict.probability),
+            reason="" if answers else abstention_reason(found.verdict.probability, found.question.language),
             language=found.question.language,
             confidence=round(found.verdict.probability, 4),
             features={name: round(value, 4) for name, value in found.verdict.features.items()},
@@ -159,6 +159,6 @@ class Answering:
 
 def _less_sure(answer: Answer, behind: int, chunks: int) -> Answer:
     """The answer, saying that words of the question may have been missed. More asks are abstained from meanwhile."""
-    reason = "; ".join(part for part in (answer.reason, behind_reason(behind, chunks)) if part)
+    reason = "; ".join(part for part in (answer.reason, behind_reason(behind, chunks, answer.language)) if part)
     features = answer.features | {"terms_behind": round(behind / max(1, chunks), 4)}
     return msgspec.structs.replace(answer, reason=reason, features=features)

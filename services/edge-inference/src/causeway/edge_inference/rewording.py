@@ -10,6 +10,7 @@ from causeway.edge_inference.errors import GenerationError
 from causeway.edge_inference.generating import SUPPORT_MIN, cleaned, support
 from causeway.edge_inference.ports import Generator, Prompt
 from causeway.edge_inference.stopwatch import Stopwatch
+from causeway.edge_inference.wording import nothing_written, set_aside
 from causeway.proto.answers import Answer, Ask, Author
 
 
@@ -82,8 +83,6 @@ class Rewording:
 
 def _objection(text: str, prompt: Prompt) -> str:
     if not text:
-        return "the local model gave no answer: it wrote nothing"
+        return nothing_written(prompt.language)
     share = support(text, prompt)
-    if share < SUPPORT_MIN:
-        return f"the local model's text was set aside: only {share:.0%} of it is in the evidence"
-    return ""
+    return "" if share >= SUPPORT_MIN else set_aside(share, prompt.language)
