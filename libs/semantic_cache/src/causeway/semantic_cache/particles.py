@@ -1,0 +1,63 @@
+"""English words for a way or a part in something: in, out, to, from, by. They say nothing by themselves, and turn what
+others say."""
+
+from collections import Counter
+
+from causeway.semantic_cache.difference import difference
+from causeway.semantic_cache.question import Question
+
+# A question with one more of the left half is not one with one more of the right half instead.
+_AGAINST = tuple(
+    tuple(frozenset(half.split()) for half in line.split("|"))
+    for line in """
+in into inside onto on | out off outside
+up | down in out off
+to into onto | from
+""".strip().splitlines()
+)
+# To learn and for learning are the same.
+_PART = {
+    word: line.split()[0]
+    for line in """
+to into onto for
+from
+by
+with
+as
+about
+in at on
+""".strip().splitlines()
+    for word in line.split()
+}
+
+
+def turned(one: Question, other: Question) -> bool:
+    """Whether the one says in where the other says out, or a word that both have has another part: to the client, by
+    the client."""
+    if not one.language == other.language == "en":
+        return False
+    ours, theirs = Counter(one.words), Counter(other.words)
+    more, less = set(ours - theirs), set(theirs - ours)
+    against = any((more & left and less & right) or (more & right and less & left) for left, right in _AGAINST)
+    return against or _parts_differ(one, other)
+
+
+def _parts_differ(one: Question, other: Question) -> bool:
+    if difference(one, other).words:
+        # A small word hangs on its verb: utilized on, applied to.
+        return False
+    ours, theirs = _parts(one), _parts(other)
+    return any(ours[word] != theirs[word] for word in ours.keys() & theirs.keys())
+
+
+def _parts(question: Question) -> dict[str, str]:
+    """The part of each word that says something, has one and stands there once: by the word of `_PART` before it, with
+    nothing between but words that say nothing."""
+    parts, part = {}, ""
+    for word in question.words:
+        part = _PART.get(word, part)
+        if word in question.bearing:
+            if part and question.words.count(word) == 1:
+                parts[word] = part
+            part = ""
+    return parts
