@@ -146,6 +146,16 @@ async def test_a_reworded_question_hits_by_meaning_and_a_guard_that_refuses_name
         assert one.count("hits_total", kb=KB, by="meaning") == 1
 
 
+async def test_the_same_words_asked_in_another_language_are_not_given_an_answer_in_this_one(
+    nats_server: NatsServer, bus: Bus
+) -> None:
+    async with place(nats_server) as one:
+        await one.keep(cloud(), cited("leave.md", OLD, 1))
+        await followed(bus, one)
+        assert one.look(language="zh").answer is None
+        assert one.look(language="en").answer is not None
+
+
 async def test_other_tenants_looser_labels_and_those_who_want_no_cache_are_given_nothing(
     nats_server: NatsServer, bus: Bus
 ) -> None:

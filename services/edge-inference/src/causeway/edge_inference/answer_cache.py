@@ -145,7 +145,7 @@ class AnswerCache:
 
         def may(entry: Entry) -> bool:
             nonlocal withheld
-            if not may_be_given(entry.message, ask, now_ms):
+            if not may_be_given(entry.message, ask, language, now_ms):
                 return False
             withholds = self._withholds(entry)
             withheld = withheld or withholds
@@ -155,9 +155,7 @@ class AnswerCache:
         if exact is not None and may(exact):
             return _Found(entry=exact, similarity=1.0, by="words")
         limit = self._limits.of(language, self._model_id)
-        nearest = answers.nearest(
-            vector, limit.least, CANDIDATES_MAX, lambda entry: entry.message.language == language and may(entry)
-        )
+        nearest = answers.nearest(vector, limit.least, CANDIDATES_MAX, may)
         asked, refused_by = read(ask.question), ""
         for cosine, entry in nearest:
             verdict = judge(asked, entry.question, cosine, limit)
