@@ -46,8 +46,9 @@ def outdated(held: AnswerCached, model_id: str, dims: int, now_ms: int) -> str:
 
 
 def may_be_given(held: AnswerCached, ask: Ask, language: str, now_ms: int) -> bool:
-    """In its language, to the same tenant, until it expires, and to asks whose label is at least as strict as that of the question that
-    it answered: what was said to a question that may not leave the site is not said to one that may."""
+    """In its language, to the same tenant, until it expires, and to asks whose label is at least as strict as that of
+    the question that it answered: what was said to a question that may not leave the site is not said to one that may.
+    """
     return (
         held.language == language
         and held.tenant == ask.tenant
