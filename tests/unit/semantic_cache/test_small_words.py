@@ -18,6 +18,7 @@ Is the range -5 to 5 degrees? / Is the range 5 to -5 degrees?
 Is the limit .5 bar? / Is the limit 5 bar?
 Who uses rooms 3,4? / Who uses rooms 34?
 Is half of the fee due? / Is twice the fee due?
+Is tank one for pump two? / Is tank two for pump one?
 信息安全制度第4.10条规定了什么？ / 信息安全制度第4.1条规定了什么？
 阀门可以在-20度打开吗？ / 阀门可以在20度打开吗？
 阀门可以在零下20度打开吗？ / 阀门可以在20度打开吗？
@@ -98,6 +99,17 @@ How long may the company suspend the supplier? / How long may the supplier suspe
 Does the tenant pay the landlord a deposit? / Does the landlord pay the tenant a deposit?
 Who employs the guard? / Who is employed by the guard?
 Can staff be monitored? / Can staff monitor?
+When is the company taxed? / When does the company tax?
+Are we audited? / Do we audit?
+What causes leaks? / What do leaks cause?
+What depends on the valve? / What does the valve depend on?
+Which team reviews the design team? / Which team does the design team review?
+What affects me? / What do I affect?
+What is the licence needed for? / What is needed for the licence?
+Is the room booked for me? / Is the room booked by me?
+Who is responsible for the audit? / Who is responsible to the audit?
+Does the company provide insurance to employees? / Do employees provide insurance to the company?
+Is the pump heavier than the motor? / Is the motor heavier than the pump?
 Does the supplier have to be informed? / Does the supplier have to inform?
 甲方向乙方支付违约金吗 / 乙方向甲方支付违约金吗
 卖方向买方收多少钱 / 买方向卖方收多少钱
@@ -106,6 +118,12 @@ Does the supplier have to be informed? / Does the supplier have to inform?
 我欠银行多少钱 / 银行欠我多少钱
 客户让我们退款吗 / 我们让客户退款吗
 客户向供应商退货 / 供应商向客户退货
+什么控制水泵 / 水泵控制什么
+谁欠公司钱 / 公司欠谁钱
+经理向谁汇报 / 谁向经理汇报
+我帮他请假可以吗 / 他帮我请假可以吗
+A包含B吗 / B包含A吗
+把A换成B怎么做 / 把B换成A怎么做
 """,
     "kind": """
 谁可以起诉公司 / 公司可以起诉谁
@@ -121,6 +139,7 @@ Is the office open on Monday? / Is the office open on Tuesday?
 What is the minimum deposit? / What is the maximum deposit?
 What happens after the first warning? / What happens after the second warning?
 年满18岁以上可以申请吗 / 年满18岁以下可以申请吗
+Do few employees work here? / Do a few employees work here?
 最低押金是多少 / 最高押金是多少
 """,
     "negation": """
@@ -144,6 +163,9 @@ How do I travel to Rome from Paris? / How do I travel from Paris to Rome?
 Can I take aspirin and ibuprofen together? / Can I take ibuprofen and aspirin together?
 Which book is the best for the exam? / What is the best book for the exam?
 How do I find a doctor for my child? / How can I find a doctor for my child?
+What is the best school to do an MBA? / What is the best school for an MBA?
+What is cheese called? / What do you call cheese?
+What are some of the best accredited colleges? / What are the best accredited colleges?
 Why can't I sign in? / Why can I not sign in?
 What is the price of 1,000 pumps? / What is the price of 1000 pumps?
 怎么可以提前还款 / 怎么提前还款
@@ -152,6 +174,10 @@ What is the price of 1,000 pumps? / What is the price of 1000 pumps?
 年假我怎么申请 / 我怎么申请年假
 三十天年假怎么算 / 30天年假怎么算
 公司和客户签合同吗 / 客户和公司签合同吗
+主管是谁 / 谁是主管
+夜市小吃什么最火 / 夜市什么小吃最火
+什么刘海适合鹅蛋脸 / 鹅蛋脸适合什么刘海
+先付款还是先发货 / 先发货还是先付款
 """
 EVERYTHING = Limit(same_words=0.0, rewritten=0.0)
 

@@ -176,6 +176,27 @@ EMPTY_EN = frozenset(
     "up out".split()
 )
 
+# Who something is about or asked of, each by the first word of its line.
+PERSON = {
+    word: line.split()[0]
+    for line in """
+i me
+we us
+you
+he him
+they them
+我
+我们 咱 咱们
+你 您
+你们
+他 她
+他们 她们
+谁 哪位 何人
+什么 啥
+""".strip().splitlines()
+    for word in line.split()
+}
+
 # Each two in a row: 入库 is the opposite of 出库, 税前 of 税后.
 _CHARACTERS = (
     "入出 进出 上下 内外 前后 收付 收发 收寄 买卖 借还 借贷 甲乙 开关 左右 大小 多少 高低 长短 早晚 新旧 男女 正反 "

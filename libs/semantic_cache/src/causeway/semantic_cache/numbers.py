@@ -49,14 +49,16 @@ _ENGLISH = re.compile(r"[a-z]+")
 
 
 def numbers(question: Question) -> list[str]:
-    """Every number of a question, in its order. `one` alone and 一个 are articles."""
+    """Every number of a question, in its order. `one` without another number and 一个 are articles."""
     text = _IDIOM.sub(lambda idiom: " " * len(idiom.group()), GROUPED.sub("", question.normal))
     text = text.replace("零下", "负")
     found = [(match.start(), match.group()) for match in _LATIN.finditer(text)]
     found += [(match.start(), _value(match.group())) for match in _HAN_NUMBER.finditer(text)]
     if question.language == "en":
         words = ((match.start(), match.group()) for match in _ENGLISH.finditer(text))
-        found += [(at, _WORDS[word]) for at, word in words if word in _WORDS and word != "one"]
+        said = [(at, word) for at, word in words if word in _WORDS]
+        counted = bool(found) or any(word != "one" for _, word in said)
+        found += [(at, _WORDS[word]) for at, word in said if counted or word != "one"]
     return [_signed(text, at, value) for at, value in sorted(found)]
 
 

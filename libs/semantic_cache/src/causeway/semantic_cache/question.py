@@ -73,7 +73,7 @@ def read(text: str) -> Question:
     normal = normalised(text)
     language = detect(text)
     read_as = language if language in ("zh", "en") else "und"
-    return Question(text, normal, read_as, tuple(_words(normal)), frozenset(_names(text)))
+    return Question(text, normal, read_as, tuple(_words(normal)), frozenset(_names(text, read_as)))
 
 
 def _words(normal: str) -> Iterator[str]:
@@ -115,8 +115,9 @@ _SAME_STEMS = {stem(word): stem(same) for word, same in SAME_EN.items()}
 _CAPITAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9&.+#_-]*")
 
 
-def _names(text: str) -> Iterator[str]:
-    first = True
+def _names(text: str, language: str) -> Iterator[str]:
+    # English begins with a capital anyway.
+    first = language == "en"
     for match in _CAPITAL.finditer(text):
         word = match.group().strip(".-")
         inner = any(char.isupper() for char in word[1:]) or any(char.isdigit() for char in word)

@@ -9,7 +9,8 @@ _PARTICIPLE = (
     r"[a-z]+ed|[a-z]{2,}(?:tt|v|k|w|s)en|(?:kn|gr|thr|dr|fl|sh)own|paid|laid|made|built|sent|spent|lent|bent|lost|kept|"
     r"left|held|told|sold|(?:b|br|c|t|f|s|th)(?:ou|au)ght|put|cut|set|met|done|run|hit|hurt|led|fed|found|heard|read|won"
 )
-_PASSIVE = re.compile(rf"(?<![a-z]){_BE} (?:also |always |still |ever |not |never )?({_PARTICIPLE})(?![a-z])")
+# The subject may stand between: is the company taxed.
+_PASSIVE = re.compile(rf"(?<![a-z]){_BE} (?:[a-z]+ ){{0,4}}?({_PARTICIPLE})(?![a-z])")
 
 
 def suffered(question: Question) -> frozenset[str]:
