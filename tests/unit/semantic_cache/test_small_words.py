@@ -104,6 +104,7 @@ Are we audited? / Do we audit?
 What causes leaks? / What do leaks cause?
 What depends on the valve? / What does the valve depend on?
 Which team reviews the design team? / Which team does the design team review?
+How many employees report injuries? / How many injuries do employees report?
 What affects me? / What do I affect?
 What is the licence needed for? / What is needed for the licence?
 Is the room booked for me? / Is the room booked by me?
@@ -126,6 +127,7 @@ A包含B吗 / B包含A吗
 把A换成B怎么做 / 把B换成A怎么做
 """,
     "kind": """
+Who can see my data? / Whose data can I see?
 谁可以起诉公司 / 公司可以起诉谁
 员工可以投诉谁 / 谁可以投诉员工
 """,

@@ -14,9 +14,9 @@ _JOINED_WORDS_MAX = 2
 # From so many content words on, a text is a statement with several parts, and each may change places with another.
 LONG_WORDS_MIN = 6
 # Who can sue the company is not whom the company can sue.
-_ASKS_WHO = re.compile(r"(?<![a-z])(?:who|whom|what|which)(?![a-z])")
+_ASKS_WHO = re.compile(r"(?<![a-z])(?:who|whom|what|which|how many)(?![a-z])")
 _DOES = re.compile(
-    r"(?<![a-z])(?:who|whom|(?:what|which).* (?:do|does|did|can|could|may|must|should|will|shall))(?![a-z])"
+    r"(?<![a-z])(?:who|whom|(?:what|which|how many).* (?:do|does|did|can|could|may|must|should|will|shall))(?![a-z])"
 )
 _PERSONS = frozenset(PERSON.values())
 # Who is the director is the same as the director is who.
@@ -26,7 +26,7 @@ _ASKED_FOR, _IS = frozenset("谁 什么".split()), frozenset("是 为 叫 指".s
 def direction(one: Question, other: Question) -> bool:
     """Refuses where two words took each other's place (from A to B, from B to A; A owes B, B owes A), where a small
     word turned (in, out), and where any two words that both have changed their order, if the texts are long or ask in
-    English who or what."""
+    English who, what or how many."""
     return _exchanged(one, other) or turned(one, other) or voice(one, other) or _reordered(one, other)
 
 
@@ -103,8 +103,8 @@ def _reordered(one: Question, other: Question) -> bool:
 
 
 def _about_parties(one: Question, other: Question) -> bool:
-    """Whether both ask in English who or what does something, or to whom or what. Where only one of them is in the
-    passive, another order says the same."""
+    """Whether both ask in English who, what or how many do something, or to whom it is done. Where only one of them is
+    in the passive, another order says the same."""
     if not one.language == other.language == "en":
         return False
     asked = all(_ASKS_WHO.search(question.normal) for question in (one, other))
