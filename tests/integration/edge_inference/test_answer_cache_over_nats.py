@@ -1,10 +1,11 @@
 """The cache of answers over a real nats-server: shared by replicas, followed through changes, rebuilt after a start."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -88,7 +89,9 @@ def cloud(answer_id: str = "a1", since: int = 0, **more: object) -> Answer:
 
 
 @asynccontextmanager
-async def place(server: NatsServer, *, entries_max: int = 100, told: bool = True) -> AsyncIterator[Place]:
+async def place(
+    server: NatsServer, *, entries_max: int = 100, told: bool = True, kb_limits: Mapping[str, Limits] | None = None
+) -> AsyncIterator[Place]:
     """A replica's cache that has caught up; `told` of changes, or left to what it reads by itself at the start."""
     registry, own, clock = CollectorRegistry(), bus_to(server, "edge-inference"), Clock()
     cache = AnswerCache(
@@ -100,6 +103,7 @@ async def place(server: NatsServer, *, entries_max: int = 100, told: bool = True
         entries_per_kb_max=entries_max,
         age_s_max=3_600,
         limits=LIMITS,
+        kb_limits=kb_limits,
         clock_ms=clock,
     )
     aftermath = AftermathMetrics(registry)
@@ -144,6 +148,29 @@ async def test_a_reworded_question_hits_by_meaning_and_a_guard_that_refuses_name
         assert (refused.answer, refused.refused_by) == (None, "unit")
         assert one.count("refused_total", kb=KB, guard="unit") == 1
         assert one.count("hits_total", kb=KB, by="meaning") == 1
+
+
+async def test_a_kb_with_limits_of_its_own_gives_what_the_shipped_ones_keep_back(
+    nats_server: NatsServer, bus: Bus
+) -> None:
+    reworded, asked = Limit(same_words=0.9, reworded=0.95), "How many days of holiday does every employee have?"
+    own = {KB: msgspec.structs.replace(LIMITS, limits={"en": reworded})}
+    async with place(nats_server) as shipped, place(nats_server, kb_limits=own) as calibrated:
+        await shipped.keep(cloud(), cited("leave.md", OLD, 1), question=REWORDED)
+        await followed(bus, shipped, calibrated)
+        assert shipped.look(asked).refused_by == "content"
+        assert calibrated.look(asked).answer is not None
+        assert calibrated.look(asked.replace("days", "hours")).refused_by == "unit"
+
+
+async def test_the_same_words_asked_in_another_language_are_not_given_an_answer_in_this_one(
+    nats_server: NatsServer, bus: Bus
+) -> None:
+    async with place(nats_server) as one:
+        await one.keep(cloud(), cited("leave.md", OLD, 1))
+        await followed(bus, one)
+        assert one.look(language="zh").answer is None
+        assert one.look(language="en").answer is not None
 
 
 async def test_other_tenants_looser_labels_and_those_who_want_no_cache_are_given_nothing(

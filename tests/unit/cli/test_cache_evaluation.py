@@ -10,10 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from causeway.cli.errors import BadDataError
-from causeway.cli.evaluation.cache import run_cache
+from causeway.cli.evaluation.cache import run_cache, vectors_of
+from causeway.cli.evaluation.cache_limits import fitted_limits, keep_limits
 from causeway.cli.evaluation.cache_reworded import GPTCACHE_PUBLISHED
 from causeway.cli.evaluation.cache_sets import load_cache_sets
-from causeway.semantic_cache import Limit, Limits
+from causeway.semantic_cache import NEVER, Limit, Limits, read_kb_limits
 
 LIMITS = Limits(
     provenance={},
@@ -112,6 +113,50 @@ def test_a_label_that_is_neither_is_refused_and_not_taken_for_different(tmp_path
     write(tmp_path / "odd.jsonl", [pair_rows()[0] | {"label": "same"}])
     with pytest.raises(BadDataError, match="line 1: label is 'same'"):
         load_cache_sets(tmp_path)
+
+
+def labelled(different: int) -> list[dict[str, object]]:
+    """Pairs of one kb: some that differ and are far, some that one answer does for and are near."""
+    rows = [(f"生鸡蛋{number}天可以吃吗", f"臭鸡蛋{number}天可以吃吗", 0) for number in range(different)]
+    rows += [(f"面条{number}天可以吃吗", f"面食{number}天可以吃吗", 1) for number in range(20)]
+    return [{"id": f"p{at}", "q1": one, "q2": other, "label": label} for at, (one, other, label) in enumerate(rows)]
+
+
+def apart(texts: Sequence[str]) -> NDArray[np.float32]:
+    """Bad eggs are far from all else."""
+    return np.array([[0.6, 0.8] if "臭" in text else [1.0, 0.0] for text in texts], np.float32)
+
+
+def test_a_kb_with_enough_labelled_pairs_gets_limits_of_its_own_and_its_numbers_are_held_out(tmp_path: Path) -> None:
+    sets = load_cache_sets(write(tmp_path / "pairs.jsonl", labelled(700)))
+    limits = fitted_limits(sets, vectors_of(sets, apart), "test/int8@1", LIMITS)
+    assert 0.6 < limits.limits["zh"].reworded < 0.61
+    assert limits.limits["en"].reworded == NEVER
+    assert limits.limits["zh"].same_words == LIMITS.limits["zh"].same_words
+    found = limits.evidence["zh"]
+    assert (found["same"], found["hits"], found["different"], found["false_hits"]) == (20, 20, 700, 0)
+    assert found["false_upper"] < LIMITS.budget
+    keep_limits(tmp_path / "limits.json", "handbook", limits, "test/int8@1")
+    keep_limits(tmp_path / "limits.json", "manual", LIMITS, "test/int8@1")
+    held = read_kb_limits((tmp_path / "limits.json").read_bytes(), "test/int8@1")
+    assert held == {"handbook": limits, "manual": LIMITS}
+
+
+def test_a_kb_with_too_few_labelled_pairs_gets_none(tmp_path: Path) -> None:
+    sets = load_cache_sets(write(tmp_path / "pairs.jsonl", labelled(100)))
+    with pytest.raises(BadDataError, match="no limit keeps false hits to 1%") as caught:
+        fitted_limits(sets, vectors_of(sets, apart), "test/int8@1", LIMITS)
+    assert "300" in caught.value.mend
+    with pytest.raises(BadDataError, match="the encoder is other/int8@1"):
+        fitted_limits(sets, vectors_of(sets, apart), "other/int8@1", LIMITS)
+
+
+def test_a_file_of_something_else_is_not_written_over(tmp_path: Path) -> None:
+    path = tmp_path / "notes.json"
+    path.write_text("[]")
+    with pytest.raises(BadDataError, match="no limits by kb"):
+        keep_limits(path, "handbook", LIMITS, "test/int8@1")
+    assert path.read_text() == "[]"
 
 
 def test_a_limit_keeps_the_first_lines(tmp_path: Path) -> None:

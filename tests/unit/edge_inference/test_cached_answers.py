@@ -86,8 +86,16 @@ def test_a_key_is_of_the_tenant_the_kb_and_the_words_however_they_are_written() 
 @pytest.mark.parametrize("asked", Residency)
 def test_an_answer_is_given_to_asks_of_its_own_label_or_a_stricter_one(held: Residency, asked: Residency) -> None:
     order = [Residency.PUBLIC, Residency.INTERNAL, Residency.RESTRICTED]
-    given_ = may_be_given(entry(1, residency=held), ask_of(residency=asked), NOW_MS)
+    given_ = may_be_given(entry(1, residency=held), ask_of(residency=asked), "en", NOW_MS)
     assert given_ == (order.index(asked) >= order.index(held))
+
+
+def test_an_answer_is_given_only_in_its_language_to_its_tenant_and_until_it_expires() -> None:
+    held = entry(1, tenant="a")
+    assert may_be_given(held, ask_of(tenant="a"), "en", NOW_MS)
+    assert not may_be_given(held, ask_of(tenant="a"), "zh", NOW_MS)
+    assert not may_be_given(held, ask_of(tenant="b"), "en", NOW_MS)
+    assert not may_be_given(held, ask_of(tenant="a"), "en", NOW_MS + 1)
 
 
 def test_an_entry_of_another_model_or_of_yesterday_is_of_no_use() -> None:

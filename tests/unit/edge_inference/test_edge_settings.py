@@ -9,10 +9,11 @@ from causeway.edge_inference.errors import KeyMissingError
 from causeway.edge_inference.keys import parse_key, read_key_file
 from causeway.edge_inference.main import main
 from causeway.edge_inference.settings import Settings, from_environment
-from causeway.edge_inference.surroundings import scheduling_rule
+from causeway.edge_inference.surroundings import kb_limits_of, scheduling_rule
 from causeway.edge_inference.vault_folder import locked
 from causeway.proto.documents import Residency
 from causeway.runtime import BadSettingError
+from causeway.semantic_cache import shipped_limits, written_kb_limits
 from tests.support.knowledge_builders import KEK, document, open_vault
 
 ENVIRONMENT = {"CAUSEWAY_SITE": "plant-7", "EDGE_INFERENCE_VAULT_DIR": "/somewhere/vault"}
@@ -43,6 +44,18 @@ def test_the_label_of_a_sites_questions_reaches_the_scheduler() -> None:
     assert scheduling_rule(from_environment(ENVIRONMENT)).question_residency is Residency.PUBLIC
     strict = from_environment(ENVIRONMENT | {"EDGE_INFERENCE_QUESTION_RESIDENCY": "internal"})
     assert scheduling_rule(strict).question_residency is Residency.INTERNAL
+
+
+def test_limits_of_the_cache_are_read_by_kb_and_a_bad_file_refuses_to_start(tmp_path: Path) -> None:
+    path, limits = tmp_path / "limits.json", shipped_limits()
+    settings = from_environment(ENVIRONMENT | {"EDGE_INFERENCE_CACHE_LIMITS_FILE": str(path)})
+    assert kb_limits_of(from_environment(ENVIRONMENT), "any") == {}
+    with pytest.raises(BadSettingError, match="EDGE_INFERENCE_CACHE_LIMITS_FILE .*No such file"):
+        kb_limits_of(settings, f"{limits.space}int8@1")
+    path.write_bytes(written_kb_limits({"handbook": limits}))
+    assert kb_limits_of(settings, f"{limits.space}int8@1") == {"handbook": limits}
+    with pytest.raises(BadSettingError, match="measured with 'multilingual-e5-small/', and the encoder is another/"):
+        kb_limits_of(settings, "another/int8@1")
 
 
 def test_the_key_is_not_shown(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from causeway.semantic_cache.bounds import lower, threshold, upper
 from causeway.semantic_cache.calibration import Pair, calibrated
 from causeway.semantic_cache.guards import CONTENT, GUARDS, refusals, refusing
 from causeway.semantic_cache.judging import Verdict, judge
+from causeway.semantic_cache.kb_limits import BadLimitsError, read_kb_limits, written_kb_limits
 from causeway.semantic_cache.models import NEVER, Limit, Limits, shipped_limits
 from causeway.semantic_cache.question import Question, normalised, read
 from causeway.semantic_cache.times import relative
@@ -12,6 +13,7 @@ __all__ = [
     "CONTENT",
     "GUARDS",
     "NEVER",
+    "BadLimitsError",
     "Limit",
     "Limits",
     "Pair",
@@ -22,10 +24,12 @@ __all__ = [
     "lower",
     "normalised",
     "read",
+    "read_kb_limits",
     "refusals",
     "refusing",
     "relative",
     "shipped_limits",
     "threshold",
     "upper",
+    "written_kb_limits",
 ]

@@ -176,6 +176,37 @@ EMPTY_EN = frozenset(
     "up out".split()
 )
 
+# Who something is about or asked of, each by the first word of its line.
+PERSON = {
+    word: line.split()[0]
+    for line in """
+i me
+we us
+you
+he him
+they them
+我
+我们 咱 咱们
+你 您
+你们
+他 她
+他们 她们
+谁 哪位 何人
+什么 啥
+""".strip().splitlines()
+    for word in line.split()
+}
+
+# Each two in a row: 入库 is the opposite of 出库, 税前 of 税后.
+_CHARACTERS = (
+    "入出 进出 上下 内外 前后 收付 收发 收寄 买卖 借还 借贷 甲乙 开关 左右 大小 多少 高低 长短 早晚 新旧 男女 正反 "
+    "正负 加减 增减 升降 涨跌 涨降 充放 吸排 公私 东西 南北 单双 母子 冷热 快慢 来去 日夜 顺逆"
+).split()
+OPPOSITE_CHARACTERS = {
+    character: "".join(pair.replace(character, "") for pair in _CHARACTERS if character in pair)
+    for character in "".join(_CHARACTERS)
+}
+
 # Of each line, a question that has a word of the left half is not one that has a word of the right half instead.
 OPPOSITE = tuple(
     tuple(frozenset(half.split()) for half in line.split("|"))
@@ -214,6 +245,12 @@ OPPOSITE = tuple(
 正常 | 异常
 买方 | 卖方
 进口 | 出口
+登录 登陆 登入 | 登出 退出 注销
+上传 | 下载
+入职 加入 | 离职 退出
+订阅 | 退订
+开户 | 销户
+付费 收费 | 免费
 increase raise gain grow | decrease reduce lower lose drop
 buy purchase | sell
 open start begin enable activate | close stop end disable deactivate
@@ -243,6 +280,24 @@ win | lose
 up | down
 above over | below under
 inside | outside
+give provide offer supply send pay | get receive obtain
+internal | external
+valid | invalid
+accept approve | reject refuse
+include | exclude
+connect | disconnect
+lock | unlock
+enter entry arrive arrival | exit leave depart departure
+allow permit | forbid prohibit ban
+buyer | seller
+lender | borrower
+landlord | tenant
+creditor | debtor
+early earlier | late later
+deposit | withdraw withdrawal
+debit | credit
+hire | fire dismiss
+gross | net
 north northern | south southern
 east eastern | west western
 """.strip().splitlines()

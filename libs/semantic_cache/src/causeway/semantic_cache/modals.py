@@ -1,4 +1,4 @@
-"""Whether a question is about what is, was, would be, should be or may be, and about whom."""
+"""Whether a question is about what is, was, would be, should, must or may be, and about whom."""
 
 import re
 
@@ -9,7 +9,8 @@ _EN = tuple(
     for name, pattern in (
         ("past", r"did|was|were|had|been|used to"),
         ("would", r"would|if i|if you|if we"),
-        ("should", r"should|must|ought|supposed"),
+        ("should", r"should|ought|supposed"),
+        ("must", r"must"),
         ("will", r"will|going to"),
     )
 )
@@ -22,6 +23,19 @@ _ZH = tuple(
         ("you", r"你|您(?!好)"),
     )
 )
+# What one must is not what one may. Beside a question with none of these they say little: how can I, how do I.
+_DUTIES = {
+    "must": frozenset("需要 需 要 得 须 须要 必须 必需 应 应该 应当 该 务必 shall must should".split()),
+    "may": frozenset("可以 可 可否 允许 准 may might".split()),
+    "can": frozenset("能 能够 能否 can could".split()),
+    "will": frozenset({"会"}),
+}
+# In both languages people ask for a leave as they ask for an ability.
+_ALIKE = frozenset({frozenset({"may", "can"}), frozenset({"can", "will"})})
+_SAID = {
+    "must": re.compile(r"(?<![a-z])(?:have|has|need|needs|required|obliged|supposed|forced) to(?![a-z])|须(?!知)"),
+    "may": re.compile(r"(?<![a-z])(?:allowed|permitted|free) to(?![a-z])"),
+}
 
 
 def modals(question: Question) -> frozenset[str]:
@@ -31,5 +45,14 @@ def modals(question: Question) -> frozenset[str]:
 
 
 def modal(one: Question, other: Question) -> bool:
-    """Refuses where a mood or tense stands in only one."""
-    return modals(one) != modals(other)
+    """Refuses where a mood or tense stands in only one, and where one says must and the other may or will."""
+    duties = frozenset({_duty(one), _duty(other)} - {""})
+    return modals(one) != modals(other) or (len(duties) > 1 and duties not in _ALIKE)
+
+
+def _duty(question: Question) -> str:
+    """Must, may or will, where a question says one of them only."""
+    words = set(question.words)
+    said = {name for name, those in _DUTIES.items() if not words.isdisjoint(those)}
+    said |= {name for name, pattern in _SAID.items() if pattern.search(question.normal)}
+    return said.pop() if len(said) == 1 else ""

@@ -40,6 +40,7 @@ _EN = tuple(
         ("more", r"more|over|than|further"),
         ("less", r"less|fewer|under"),
         ("both", r"both"),
+        ("few", r"(?<!a )few"),
         ("first", r"first"),
         ("last", r"last|final|latest"),
         ("almost", r"almost|nearly"),

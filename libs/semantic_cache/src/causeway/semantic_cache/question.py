@@ -14,14 +14,20 @@ READ_KEPT_MAX = 8_192
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 _TOKEN = re.compile(rf"[{_HAN}]+|\d+(?:[.:]\d+)*%?|[^\W\d_{_HAN}][^\W_{_HAN}+#]*(?:[-'.&][^\W_{_HAN}]+)*[+#]*|[$€£¥%]")
 _IS_HAN = re.compile(rf"[{_HAN}]")
-_GROUPED = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+GROUPED = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+"""The comma of 1,500."""
 _SPACE = re.compile(r"\s+")
 _SPACE_AT_HAN = re.compile(rf"(?<=[{_HAN}，。？！])\s+|\s+(?=[{_HAN}，。？！])")
+# A dictionary finds 方向 in 甲方向乙方.
+_PARTY = re.compile(r"([甲乙丙丁买卖借贷]方)(?=向)")
 # 能不能 asks what 能 asks.
 _ASKING = re.compile(rf"([{_HAN}]{{1,2}})[不没]\1")
 _NUMERALS = "零〇一二两俩三四五六七八九十百千万亿"
 _NUMERAL = re.compile(rf"[{_NUMERALS}]+|\d+(?:\.\d+)?%?")
+_AGENT = ("er", "ers")
 _CLOSING = " \t\n.。?？!！,，;；、~…"
+# .5 and .NET begin with a point.
+_OPENING = _CLOSING.replace(".", "")
 _CLITICS = (
     (re.compile(r"\b(can)(?:no|')t\b"), r"\1 not"),
     (re.compile(r"\bwon't\b"), "will not"),
@@ -35,7 +41,7 @@ _CLITICS = (
 def normalised(text: str) -> str:
     """The one written form of a question: folded, without double spaces and closing marks. Nothing that could matter
     inside is dropped, so that C++ and C stay two questions."""
-    folded = _SPACE.sub(" ", fold(text)).strip(_CLOSING)
+    folded = _SPACE.sub(" ", fold(text)).rstrip(_CLOSING).lstrip(_OPENING)
     return _SPACE_AT_HAN.sub("", folded)
 
 
@@ -57,8 +63,8 @@ class Question:
 
     @cached_property
     def bearing(self) -> frozenset[str]:
-        """The words, as they stand, that say something."""
-        return frozenset(word for word in self.words if any(_content((word,))))
+        """The words, as they stand, that say something; A too, where it is a name."""
+        return frozenset(word for word in self.words if any(_content((word,)))) | ({"a"} & self.names)
 
 
 @lru_cache(maxsize=READ_KEPT_MAX)
@@ -67,26 +73,28 @@ def read(text: str) -> Question:
     normal = normalised(text)
     language = detect(text)
     read_as = language if language in ("zh", "en") else "und"
-    return Question(text, normal, read_as, tuple(_words(normal)), frozenset(_names(text)))
+    return Question(text, normal, read_as, tuple(_words(normal)), frozenset(_names(text, read_as)))
 
 
 def _words(normal: str) -> Iterator[str]:
-    text = _ASKING.sub(r"\1", _GROUPED.sub("", normal.replace("’", "'")))
+    text = _ASKING.sub(r"\1", GROUPED.sub("", normal.replace("’", "'")))
     for pattern, plain in _CLITICS:
         text = pattern.sub(plain, text)
     for run in _TOKEN.findall(text):
         if _IS_HAN.match(run):
-            yield from rjieba.cut(run)
+            for part in filter(None, _PARTY.split(run)):
+                yield from rjieba.cut(part)
         else:
             yield stem(run)
 
 
 @lru_cache(maxsize=65_536)
 def stem(word: str) -> str:
-    """The stem that search uses too."""
+    """The stem that search uses too, except that who insures stays another than who is insured."""
     if not word.isalpha():
         return word
-    return (terms(word, "en") or [word])[0]
+    found = (terms(word, "en") or [word])[0]
+    return f"{found}er" if word.endswith(_AGENT) and not found.endswith("er") else found
 
 
 def _content(words: tuple[str, ...]) -> Iterator[str]:
@@ -107,8 +115,9 @@ _SAME_STEMS = {stem(word): stem(same) for word, same in SAME_EN.items()}
 _CAPITAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9&.+#_-]*")
 
 
-def _names(text: str) -> Iterator[str]:
-    first = True
+def _names(text: str, language: str) -> Iterator[str]:
+    # English begins with a capital anyway.
+    first = language == "en"
     for match in _CAPITAL.finditer(text):
         word = match.group().strip(".-")
         inner = any(char.isupper() for char in word[1:]) or any(char.isdigit() for char in word)

@@ -13,7 +13,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Container, Sequence, Set
+from collections.abc import Callable, Container, Mapping, Sequence, Set
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -72,7 +72,8 @@ class _Found:
 class AnswerCache:
     """See the module and `scheduling_ports.AnswerCache`. Everything but publishing is in memory, on the event loop.
 
-    `withheld` says of chunks of a document of another place that an entry which cites them is not given now.
+    A kb that `kb_limits` names has limits of its own. `withheld` says of chunks of a document of another place that an
+    entry which cites them is not given now.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class AnswerCache:
         entries_per_kb_max: int = ENTRIES_PER_KB_MAX,
         age_s_max: int = AGE_S_MAX,
         limits: Limits | None = None,
+        kb_limits: Mapping[str, Limits] | None = None,
         clock_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
         self._bus = bus
@@ -96,6 +98,7 @@ class AnswerCache:
         self._entries_max = entries_per_kb_max
         self._age_ms_max = age_s_max * 1000
         self._limits = limits or shipped_limits()
+        self._kb_limits = kb_limits or {}
         self._clock_ms = clock_ms
         self._kbs: dict[str, CachedAnswers] = {}
         self._rejected: dict[bytes, None] = {}
@@ -145,7 +148,7 @@ class AnswerCache:
 
         def may(entry: Entry) -> bool:
             nonlocal withheld
-            if not may_be_given(entry.message, ask, now_ms):
+            if not may_be_given(entry.message, ask, language, now_ms):
                 return False
             withholds = self._withholds(entry)
             withheld = withheld or withholds
@@ -154,10 +157,8 @@ class AnswerCache:
         exact = answers.get(self.key_of(ask))
         if exact is not None and may(exact):
             return _Found(entry=exact, similarity=1.0, by="words")
-        limit = self._limits.of(language, self._model_id)
-        nearest = answers.nearest(
-            vector, limit.least, CANDIDATES_MAX, lambda entry: entry.message.language == language and may(entry)
-        )
+        limit = self._kb_limits.get(ask.kb, self._limits).of(language, self._model_id)
+        nearest = answers.nearest(vector, limit.least, CANDIDATES_MAX, may)
         asked, refused_by = read(ask.question), ""
         for cosine, entry in nearest:
             verdict = judge(asked, entry.question, cosine, limit)

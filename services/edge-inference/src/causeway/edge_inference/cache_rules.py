@@ -13,7 +13,8 @@ EXPIRED, OTHER_MODEL, RELATIVE_TIME = "expired", "other_model", "relative_time"
 
 
 def cache_key(tenant: str, question: str, kb: str) -> bytes:
-    """BLAKE2b-128 over tenant, normalised question and kb: the key of an entry in CACHE."""
+    """BLAKE2b-128 over tenant, normalised question and kb: the key of an entry in CACHE. Of a question that is answered
+    in two languages, the last answer is kept."""
     hasher = hashlib.blake2b(digest_size=16, person=b"answer-cache")
     for field in (tenant, read(question).normal, kb):
         raw = field.encode()
@@ -44,11 +45,13 @@ def outdated(held: AnswerCached, model_id: str, dims: int, now_ms: int) -> str:
     return EXPIRED if held.expires_unix_ms <= now_ms else ""
 
 
-def may_be_given(held: AnswerCached, ask: Ask, now_ms: int) -> bool:
-    """To the same tenant, until it expires, and to asks whose label is at least as strict as that of the question that
-    it answered: what was said to a question that may not leave the site is not said to one that may."""
+def may_be_given(held: AnswerCached, ask: Ask, language: str, now_ms: int) -> bool:
+    """In its language, to the same tenant, until it expires, and to asks whose label is at least as strict as that of
+    the question that it answered: what was said to a question that may not leave the site is not said to one that may.
+    """
     return (
-        held.tenant == ask.tenant
+        held.language == language
+        and held.tenant == ask.tenant
         and held.expires_unix_ms > now_ms
         and strictest(held.residency, ask.residency) is ask.residency
     )

@@ -69,6 +69,7 @@ class Settings(ServiceSettings, frozen=True, kw_only=True):
     afterwards_timeout_s: Seconds = 60.0
     cache_entries_max: Positive = 5_000
     cache_age_s: Positive = 7 * 86_400
+    cache_limits_file: Path | None = None
     foreign_check_every_s: Annotated[float, msgspec.Meta(gt=0)] = 30.0
     answers_queue_max: Positive = 1_000
     answers_followed_max: Positive = 5_000

@@ -48,6 +48,7 @@ from causeway.prices import Price
 from causeway.proto import subjects
 from causeway.proto.cloud import Refusal
 from causeway.runtime import BadSettingError
+from causeway.semantic_cache import BadLimitsError, Limits, read_kb_limits
 
 TARGET = "hub"
 """What the breaker stands before: one token of its subject."""
@@ -68,7 +69,7 @@ _log = logging.getLogger(__name__)
 class SiteSurroundings:
     """`scheduling` is ready from the start; before this is entered every question stays at the site.
 
-    Raises BadSettingError where the breaker's settings contradict each other.
+    Raises BadSettingError where the breaker's settings contradict each other, or the cache's limits can not be read.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class SiteSurroundings:
             AnswerCacheMetrics(registry),
             entries_per_kb_max=settings.cache_entries_max,
             age_s_max=settings.cache_age_s,
+            kb_limits=kb_limits_of(settings, model_id),
         )
         self.watch = DriftWatch(publish_on(bus, settings.site), DriftMetrics(registry))
         self.confidence = CalibratedConfidence(model_id, ConfidenceMetrics(registry), self.watch)
@@ -288,6 +290,20 @@ def breaker_rule(settings: Settings) -> Rule:
         )
     except BadRuleError as error:
         raise BadSettingError(f"EDGE_INFERENCE_BREAKER_*: {error}") from error
+
+
+def kb_limits_of(settings: Settings, model_id: str) -> dict[str, Limits]:
+    """The limits that knowledge bases have of their own in the cache.
+
+    Raises:
+        BadSettingError: the file is not there, holds something else, or was measured with another encoder.
+    """
+    if settings.cache_limits_file is None:
+        return {}
+    try:
+        return read_kb_limits(settings.cache_limits_file.read_bytes(), model_id)
+    except (OSError, BadLimitsError) as error:
+        raise BadSettingError(f"EDGE_INFERENCE_CACHE_LIMITS_FILE {settings.cache_limits_file}: {error}") from error
 
 
 def tariff_of(settings: Settings) -> Tariff:

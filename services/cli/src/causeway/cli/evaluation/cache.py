@@ -17,7 +17,7 @@ ENCODED_AT_ONCE = 256
 
 def run_cache(sets: Sequence[CacheSet], encode: Encode, model_id: str, limits: Limits) -> Numbers:
     """The numbers of each set, and of all pairs of one language together."""
-    vectors = _vectors(sets, encode)
+    vectors = vectors_of(sets, encode)
     by_set: dict[str, Any] = {}
     by_language: dict[str, list[tuple[Pair, bool]]] = {}
 
@@ -48,7 +48,7 @@ def _pair(one: str, other: str, vectors: dict[str, NDArray[np.float32]], same: b
     return Pair(read(one), read(other), float(vectors[one] @ vectors[other]), same)
 
 
-def _vectors(sets: Sequence[CacheSet], encode: Encode) -> dict[str, NDArray[np.float32]]:
+def vectors_of(sets: Sequence[CacheSet], encode: Encode) -> dict[str, NDArray[np.float32]]:
     """Texts of about the same length together, because the encoder pads."""
     texts = sorted({text for one in sets for text in one.texts()}, key=lambda text: (len(text), text))
     found: dict[str, NDArray[np.float32]] = {}

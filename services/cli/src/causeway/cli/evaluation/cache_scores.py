@@ -30,9 +30,14 @@ class Counted:
         return hashlib.blake2b(self.id.encode(), digest_size=1).digest()[0] & 1
 
 
+def counted_of(cases: Sequence[Counted]) -> list[Counted]:
+    """Without pairs of the same words that are labelled as different."""
+    return [case for case in cases if case.pair.same or not case.identical]
+
+
 def pair_scores(cases: Sequence[Counted], limit_of: Callable[[Pair], Limit], budget: float, delta: float) -> Numbers:
     """All numbers of one set. Pairs of the same words that are labelled as different are counted apart."""
-    counted = [case for case in cases if case.pair.same or not case.identical]
+    counted = counted_of(cases)
     verdicts = {id(case): _judged(case.pair, limit_of(case.pair)) for case in counted}
     found = rates([(case.pair, verdicts[id(case)].hit) for case in counted])
     halves = {
@@ -113,6 +118,14 @@ def calibrated_scores(
     cases: Sequence[Counted], limit_of: Callable[[Pair], Limit], budget: float, delta: float
 ) -> Numbers:
     """With the limit for reworded questions fitted on either half and measured on the other, as for a kb of its own."""
+    held, limits = held_out(cases, limit_of, budget, delta)
+    return {"reworded_limits": [limit if limit < NEVER else None for limit in limits], **_brief(rates(held))}
+
+
+def held_out(
+    cases: Sequence[Counted], limit_of: Callable[[Pair], Limit], budget: float, delta: float
+) -> tuple[list[tuple[Pair, bool]], list[float]]:
+    """Each pair with whether it hits under the limit that the other half gives; and the two limits."""
     held: list[tuple[Pair, bool]] = []
     limits = []
     for half in (0, 1):
@@ -120,9 +133,9 @@ def calibrated_scores(
         if not fitted:
             continue
         limit = calibrated(fitted, limit_of(fitted[0]), budget, delta)
-        limits.append(limit.reworded if limit.reworded < NEVER else None)
+        limits.append(limit.reworded)
         held += [(case.pair, _judged(case.pair, limit).hit) for case in cases if case.half == half]
-    return {"reworded_limits": limits, **_brief(rates(held))}
+    return held, limits
 
 
 def _brief(numbers: Mapping[str, Any]) -> Numbers:
