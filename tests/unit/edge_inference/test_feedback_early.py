@@ -107,6 +107,14 @@ async def test_what_has_waited_for_minutes_waits_no_longer() -> None:
     assert len(place.observed) == 1
 
 
+async def test_a_judgement_of_an_answer_whose_first_one_waited_too_long_waits_itself() -> None:
+    place = Place()
+    await place.judge(wrong("a1"))
+    await place.judge(wrong("a1", "bob"), at_ms=NOW_MS + EARLY_MS_MAX + 1)
+    await place.give("a1")
+    assert [one.seq for one in place.observed] == [2]
+
+
 async def test_no_more_answers_are_waited_for_than_the_limit() -> None:
     place = Place()
     await place.judge(*(wrong(f"a{number}") for number in range(EARLY_MAX + 5)))

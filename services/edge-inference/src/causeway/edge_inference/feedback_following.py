@@ -152,10 +152,12 @@ class FeedbackFollowing:
 
     def _wait_for_answer(self, judgement: Feedback | AnswerAudited, entry: Entry) -> None:
         """The first few of each answer, without their texts: of no answer may they fill the memory."""
+        while self._early and self._oldest_early_ms() < entry.at_ms - EARLY_MS_MAX:
+            self._early.popitem(last=False)
         waiting = self._early.setdefault(judgement.answer_id, [])
         if len(waiting) < EARLY_EACH_MAX:
             waiting.append((without_text(judgement), entry))
-        while len(self._early) > EARLY_MAX or self._oldest_early_ms() < entry.at_ms - EARLY_MS_MAX:
+        if len(self._early) > EARLY_MAX:
             self._early.popitem(last=False)
 
     def _oldest_early_ms(self) -> int:
