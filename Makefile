@@ -119,7 +119,7 @@ tidy:
 	$(PYTEST) -q tests/tidy
 
 test: $(SETUP) ## unit, contract, integration, simulation and short end-to-end tests, with coverage
-	$(PYTEST) -n $(WORKERS) --dist loadfile $(TEST_FOLDERS) -m "not slow and not llm and not vllm" --cov --cov-report=term:skip-covered --durations=10
+	$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TEST_FOLDERS) -m "not slow and not llm and not vllm" --cov --cov-report=term:skip-covered --durations=10
 
 test-slow: $(SETUP) ## the long tests: kills at random moments, large documents, long runs
 	$(PYTEST) $(TEST_FOLDERS) -m "slow and not llm and not vllm" --durations=10 || test $$? = 5

@@ -128,8 +128,11 @@ def test_only_failures_open_it_and_the_first_good_probe_after_the_wait_closes_it
         now_s += gap_s
         state = record(state, Outcome(Result.SUCCESS, 0.0, state.turns), now_s)
         assert state.phase is Phase.CLOSED
-    while state.phase is Phase.CLOSED:
+    # At a rate of 1 the last success must have left the window, which is of 8 seconds at most.
+    for _ in range(100):
+        now_s += 0.1
         state = record(state, Outcome(Result.FAILURE, 0.0, state.turns), now_s)
+    assert state.phase is Phase.OPEN
     probe = permit(state, state.until_s)
     healed = record(probe.state, Outcome(Result.SUCCESS, 0.0, probe.turn), state.until_s)
     assert healed.phase is Phase.CLOSED
