@@ -1,9 +1,11 @@
 """FastStream and nats-py pitfalls of the connection: each seen with the plain libraries, and gone with the remedy."""
 
 import asyncio
+import contextlib
 import time
 from typing import Any
 
+import nats.errors
 import pytest
 from faststream.nats import NatsBroker
 from nats.aio.client import Client
@@ -117,6 +119,47 @@ async def test_flush_sends_a_subscription_before_its_ping(nats_server: NatsServe
     await client.flush()
     ping_is_first = recording.written.index(b"PING") < recording.written.index(b"SUB")
     assert ping_is_first is not remedy
+    await client.close()
+
+
+@PAIR
+async def test_a_flush_that_is_cancelled_does_not_end_the_reading(nats_server: NatsServer, remedy: bool) -> None:
+    client: Client = EdgeClient() if remedy else Client()
+    await client.connect(nats_server.url)
+    nats_server.freeze()
+    flushing = asyncio.create_task(client.flush())
+    await until(lambda: len(client._pongs) > 0)
+    flushing.cancel()
+    nats_server.thaw()
+    if remedy:
+        await client.flush()
+        assert (client.is_connected, client.stats["reconnects"]) == (True, 0)
+    else:
+        await until(lambda: client._reading_task is not None and client._reading_task.done())
+        assert client.is_connected
+    await client.close()
+
+
+@PAIR
+async def test_an_error_in_the_loop_that_reads_is_a_lost_connection(
+    nats_server: NatsServer, remedy: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client: Client = EdgeClient() if remedy else Client()
+    await client.connect(nats_server.url, reconnect_time_wait=1)
+    parse = client._ps.parse
+
+    async def broken(data: bytes) -> None:
+        monkeypatch.setattr(client._ps, "parse", parse)
+        raise LookupError("a fault of the parser")
+
+    monkeypatch.setattr(client._ps, "parse", broken)
+    with contextlib.suppress(nats.errors.FlushTimeoutError):
+        await client.flush(1)
+    if remedy:
+        await until(lambda: client.is_connected and client.stats["reconnects"] == 1)
+        await client.flush()
+    else:
+        assert (client.is_connected, client.stats["reconnects"]) == (True, 0)
     await client.close()
 
 

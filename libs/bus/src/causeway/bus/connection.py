@@ -89,6 +89,20 @@ class EdgeClient(Client):
             self._pending_data_size = 0
         await super()._send_ping(future)
 
+    async def _process_pong(self) -> None:
+        # A flush() that was cancelled leaves its future behind. nats-py would raise on it, in the loop that reads.
+        if self._pongs and self._pongs[0].done():
+            self._pongs[0] = asyncio.get_running_loop().create_future()
+        await super()._process_pong()
+
+    async def _read_loop(self) -> None:
+        await super()._read_loop()
+        # nats-py ends its loop on an error that it does not know, and stays connected: deaf until the pings run out.
+        task = asyncio.current_task()
+        if self.is_connected and task is not None and not task.cancelling():
+            log.warning("reading ended, connecting again")
+            await self._process_op_err(nats.errors.Error("reading ended"))
+
     def jetstream(self, **opts: Any) -> "EdgeJetStream":
         """The JetStream context with pull subscriptions that notice a lost consumer."""
         return EdgeJetStream(self, **opts)
