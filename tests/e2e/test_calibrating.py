@@ -1,14 +1,13 @@
 """`causeway calibrate` and `causeway eval calibration` with a running site."""
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from causeway.calibration.calibration_file import decode_file
-from tests.support.site import CAUSEWAY, SiteUnderTest, environment
+from tests.support.site import SiteUnderTest, run_causeway, run_refused
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(400)]
 
@@ -98,10 +97,10 @@ def test_a_file_is_put_in_force_where_it_fits_and_refused_where_it_does_not(
     assert calibrated["calibration"]["version"] in site.run("calibrate", "--kb", KB, "--file", str(file))
     changed = tmp_path / "other.json"
     changed.write_text(file.read_text().replace(calibrated["calibration"]["model_id"], "another"), encoding="utf-8")
-    assert "fitted for the embedding model another" in _failed(site, "calibrate", "--kb", KB, "--file", str(changed))
+    assert "fitted for the embedding model another" in site.refused("calibrate", "--kb", KB, "--file", str(changed))
     changed.write_text("{}", encoding="utf-8")
-    assert "this is no calibration" in _failed(site, "calibrate", "--kb", KB, "--file", str(changed))
-    assert f"is the calibration of '{KB}'" in _failed(site, "calibrate", "--kb", "x", "--file", str(file))
+    assert "this is no calibration" in site.refused("calibrate", "--kb", KB, "--file", str(changed))
+    assert f"is the calibration of '{KB}'" in site.refused("calibrate", "--kb", "x", "--file", str(file))
 
 
 @pytest.mark.parametrize(
@@ -115,17 +114,17 @@ def test_what_can_not_be_calibrated_is_said_with_its_mend(
     site: SiteUnderTest, folder: Path, calibrated: dict[str, Any], options: tuple[str, ...], says: str
 ) -> None:
     assert calibrated
-    assert says in _failed(site, "calibrate", "--data", str(folder), *options)
+    assert says in site.refused("calibrate", "--data", str(folder), *options)
 
 
 def test_a_folder_without_questions_is_refused(site: SiteUnderTest, tmp_path: Path, calibrated: dict[str, Any]) -> None:
     assert calibrated
-    assert "has no questions.jsonl" in _failed(site, "calibrate", "--kb", KB, "--data", str(tmp_path))
+    assert "has no questions.jsonl" in site.refused("calibrate", "--kb", KB, "--data", str(tmp_path))
 
 
 def test_without_feedback_there_is_nothing_to_fit_from(site: SiteUnderTest, calibrated: dict[str, Any]) -> None:
     assert calibrated
-    assert "0 labelled answers to 0 passages are too few" in _failed(site, "calibrate", "--kb", KB, "--feedback")
+    assert "0 labelled answers to 0 passages are too few" in site.refused("calibrate", "--kb", KB, "--feedback")
 
 
 def test_the_site_that_runs_in_the_default_folder_is_asked_where_none_is_named(
@@ -133,24 +132,23 @@ def test_the_site_that_runs_in_the_default_folder_is_asked_where_none_is_named(
 ) -> None:
     (tmp_path / ".causeway").mkdir()
     (tmp_path / ".causeway/site").symlink_to(site.folder)
-    said = _refused(tmp_path, "--kb", KB, "--data", str(folder), "--limit", "12")
+    said = run_refused("calibrate", "--kb", KB, "--data", str(folder), "--limit", "12", cwd=tmp_path)
     assert f"The site {site.record['site']} at {site.record['url']} is asked." in said
     assert "are too few" in said
     file = Path(calibrated["folder"]) / "calibration.json"
-    done = subprocess.run(
-        [CAUSEWAY, "calibrate", "--kb", KB, "--file", file], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    assert "In force at" in done.stdout
+    assert "In force at" in run_causeway("calibrate", "--kb", KB, "--file", str(file), cwd=tmp_path)
 
 
 def test_where_no_site_runs_a_set_is_needed_and_nothing_is_put_in_force(folder: Path, tmp_path: Path) -> None:
-    said = _refused(tmp_path, "--kb", KB, "--data", str(folder), "--publish", code=3)
+    said = run_refused("calibrate", "--kb", KB, "--data", str(folder), "--publish", code=3, cwd=tmp_path)
     assert "no site is running in .causeway/site" in said
     assert "--data-dir" in said
-    said = _refused(tmp_path, "--kb", KB, "--data", str(tmp_path))
+    said = run_refused("calibrate", "--kb", KB, "--data", str(tmp_path), cwd=tmp_path)
     assert "A temporary site is asked" in said
     assert "is not an evaluation set" in said
-    said = _refused(tmp_path, "--kb", KB, "--data", str(folder), "--config", "site.yaml", "--publish")
+    said = run_refused(
+        "calibrate", "--kb", KB, "--data", str(folder), "--config", "site.yaml", "--publish", cwd=tmp_path
+    )
     assert "Leave --config out" in said
 
 
@@ -163,21 +161,3 @@ def test_confidence_is_measured_with_a_part_withheld(site: SiteUnderTest, folder
         assert 0.0 <= numbers[name] <= 1.0
     assert set(numbers["promises"]) == {"0.80", "0.85", "0.90", "0.95"}
     assert numbers["auroc"] > 0.6
-
-
-def _refused(cwd: Path, *arguments: str, code: int = 2) -> str:
-    """What `calibrate` says on stderr in a folder of its own."""
-    done = subprocess.run(
-        [CAUSEWAY, "calibrate", *arguments], cwd=cwd, capture_output=True, text=True, timeout=120, env=environment()
-    )
-    assert done.returncode == code, done.stderr
-    return " ".join(done.stderr.split())
-
-
-def _failed(site: SiteUnderTest, *arguments: str) -> str:
-    """What a person sees on stderr of a command that refuses."""
-    command = [str(CAUSEWAY), *arguments, "--data-dir", str(site.folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment())
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    return " ".join(done.stderr.split())

@@ -8,21 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.site import CAUSEWAY, SiteUnderTest, environment, run_causeway, wait_until
+from tests.support.site import CAUSEWAY, SiteUnderTest, environment, run_causeway, run_refused, wait_until
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(300)]
 
 BOUND_S = 60.0
-
-
-def fails(*arguments: str, code: int) -> str:
-    """What a person sees on stderr of a command that refuses."""
-    done = subprocess.run(
-        [CAUSEWAY, *arguments], capture_output=True, text=True, timeout=BOUND_S, env=environment(), check=False
-    )
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    return " ".join(done.stderr.split())
 
 
 @pytest.fixture(scope="module")
@@ -125,34 +115,34 @@ def test_a_watched_folder_is_followed_through_edits_renames_and_deletes(site: Si
 
 
 def test_an_unknown_kb_is_answered_with_those_that_there_are(site: SiteUnderTest, documents: Path) -> None:
-    error = fails("ask", "what?", "--kb", "manual", "--data-dir", str(site.folder), code=2)
+    error = site.refused("ask", "what?", "--kb", "manual")
     assert "there is no knowledge base 'manual'" in error
     assert "Did you mean manuals?" in error
 
 
 def test_a_name_that_can_not_be_a_kb_is_refused(site: SiteUnderTest) -> None:
-    assert "can not be the name" in fails("ask", "what?", "--kb", "My Docs", "--data-dir", str(site.folder), code=2)
+    assert "can not be the name" in site.refused("ask", "what?", "--kb", "My Docs")
 
 
 def test_a_path_that_is_not_there_is_refused(site: SiteUnderTest) -> None:
-    error = fails("publish", "/no/such/folder", "--kb", "docs", "--data-dir", str(site.folder), code=2)
+    error = site.refused("publish", "/no/such/folder", "--kb", "docs")
     assert "/no/such/folder is not there" in error
 
 
 def test_without_a_site_a_person_is_told_how_to_start_one(tmp_path: Path) -> None:
     for command in (["ask", "what?", "--kb", "docs"], ["status"], ["dead-letters", "list"]):
-        assert "causeway up site" in fails(*command, "--data-dir", str(tmp_path), code=3)
+        assert "causeway up site" in run_refused(*command, "--data-dir", str(tmp_path), code=3)
 
 
 def test_an_address_where_nothing_answers_is_said_within_seconds() -> None:
-    error = fails("status", "--url", "nats://127.0.0.1:9", "--site", "local", code=3)
+    error = run_refused("status", "--url", "nats://127.0.0.1:9", "--site", "local", code=3)
     assert "the site can not be reached: nats://127.0.0.1:9" in error
 
 
 def test_a_mistake_in_the_configuration_is_answered_with_its_line(tmp_path: Path) -> None:
     config = tmp_path / "site.yaml"
     config.write_text("site: a\nmodel:\n  precision: int4\n", encoding="utf-8")
-    error = fails("up", "site", "--config", str(config), "--data", str(tmp_path / "site"), code=2)
+    error = run_refused("up", "site", "--config", str(config), "--data", str(tmp_path / "site"))
     assert "line 3: model.precision is 'int4'" in error
     assert "int8 or fp32" in error
     assert not (tmp_path / "site").exists()
@@ -166,12 +156,12 @@ def test_the_printed_configuration_can_be_used_as_it_is(tmp_path: Path) -> None:
 
 def test_a_port_that_is_taken_is_named(site: SiteUnderTest, tmp_path: Path) -> None:
     port = str(site.record["url"]).rsplit(":", 1)[1]
-    error = fails("up", "site", "--data", str(tmp_path / "other"), "--port", port, code=2)
+    error = run_refused("up", "site", "--data", str(tmp_path / "other"), "--port", port)
     assert f"port {port} of 127.0.0.1 (ports.nats) is taken" in error
 
 
 def test_an_empty_question_is_refused(site: SiteUnderTest) -> None:
-    assert "the question is empty" in fails("ask", " ", "--kb", "docs", "--data-dir", str(site.folder), code=2)
+    assert "the question is empty" in site.refused("ask", " ", "--kb", "docs")
 
 
 def test_a_dead_letter_is_listed_shown_replayed_and_discarded(site: SiteUnderTest, tmp_path: Path) -> None:
@@ -198,12 +188,12 @@ def test_a_dead_letter_is_listed_shown_replayed_and_discarded(site: SiteUnderTes
 
 
 def test_a_dead_letter_that_is_not_there_is_refused(site: SiteUnderTest) -> None:
-    error = fails("dead-letters", "replay", "99999", "--data-dir", str(site.folder), code=2)
+    error = site.refused("dead-letters", "replay", "99999")
     assert "there is no dead letter 99999" in error
 
 
 def test_an_evaluation_folder_of_another_kind_is_refused_with_the_formats(tmp_path: Path) -> None:
-    error = fails("eval", "retrieval", "--data", str(tmp_path), code=2)
+    error = run_refused("eval", "retrieval", "--data", str(tmp_path))
     assert "passages.jsonl (pid, title, text)" in error
 
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import psutil
 
+from tests.support.command_server import run_forked
+
 CAUSEWAY = Path(sys.executable).parent / "causeway"
 START_BOUND_S = 120.0
 STOP_BOUND_S = 60.0
@@ -87,6 +89,10 @@ class SiteUnderTest:
         """The same with `--json`, decoded."""
         return json.loads(self.run(*arguments, "--json", code=code, timeout_s=timeout_s))
 
+    def refused(self, *arguments: str, code: int = 2) -> str:
+        """What `causeway ARGUMENTS --data-dir FOLDER` says on stderr when it refuses."""
+        return run_refused(*arguments, "--data-dir", str(self.folder), code=code)
+
     def stop(self, number: int = signal.SIGINT) -> int:
         """Send a signal to the supervisor, wait, and return its exit code. Nothing of the site is left."""
         assert self.process is not None
@@ -124,19 +130,21 @@ def running_site(folder: Path, *options: str, role: str = "site") -> Iterator[Si
             site.stop()
 
 
-def run_causeway(*arguments: str, code: int | None = 0, timeout_s: float = COMMAND_BOUND_S) -> str:
+def run_causeway(
+    *arguments: str, code: int | None = 0, timeout_s: float = COMMAND_BOUND_S, cwd: Path | None = None
+) -> str:
     """Run the command and return its stdout; a wrong exit code fails with all that it printed."""
-    done = subprocess.run(
-        [CAUSEWAY, *arguments],
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        timeout=timeout_s,
-        check=False,
-        env=environment(),
-    )
+    done = run_forked(arguments, environment(), timeout_s, cwd)
     assert code is None or done.returncode == code, f"exit {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+def run_refused(*arguments: str, code: int = 2, cwd: Path | None = None) -> str:
+    """What a person sees on stderr of a command that refuses, as one line."""
+    done = run_forked(arguments, environment(), COMMAND_BOUND_S, cwd)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    return " ".join(done.stderr.split())
 
 
 def environment() -> dict[str, str]:

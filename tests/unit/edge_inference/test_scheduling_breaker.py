@@ -209,6 +209,41 @@ async def test_a_turn_that_could_not_be_told_is_counted_and_the_next_one_is_told
     assert [message.state.value for message in site.log.messages] == ["half_open", "closed"]
 
 
+async def test_what_came_of_a_probe_is_told_though_its_claim_went_before_the_turn_that_was_still_being_told() -> None:
+    site = Site(replicas=1)
+    ticket = await overtaken(site)
+    site.all[0].record(ticket, Result.FAILURE, 0.1)
+    await site.all[0].close()
+    assert [message.state.value for message in site.log.messages] == ["half_open", "open"]
+
+
+async def test_the_newest_turn_is_told_also_where_the_one_before_it_could_not_be() -> None:
+    site = Site(replicas=1)
+    site.log.away = True
+    ticket = await overtaken(site)
+    site.all[0].record(ticket, Result.SUCCESS, 0.1)
+
+    def back() -> None:
+        site.log.away = False
+
+    site.log.before_publish = back
+    await site.all[0].close()
+    assert [message.state.value for message in site.log.messages] == ["closed"]
+
+
+async def overtaken(site: Site) -> Ticket:
+    """The ticket of a probe that is claimed at once, while the opening before it is still being told."""
+    site.log.takes_s = 0.05
+    for _ in range(2):
+        failing = await site.all[0].acquire(1.0)
+        assert failing is not None
+        site.all[0].record(failing, Result.FAILURE, 0.1)
+    await asyncio.sleep(0)
+    site.log.takes_s = 0.0
+    site.now_s += 5.0
+    return await probe(site.all[0])
+
+
 async def test_after_the_bus_is_back_the_log_is_right() -> None:
     site = Site()
     await fail(site.all[1])

@@ -33,6 +33,7 @@ from causeway.proto.breaker import BreakerState, BreakerTurned
 CLAIM_S_MAX = 0.25
 """How long each half of a claim, publishing it and reading who was first, may take on an asker's time, in all."""
 TELL_S_MAX = 5.0
+TELLS_MAX = 10
 _PHASES = (Phase.CLOSED, Phase.HALF_OPEN, Phase.OPEN, Phase.FORCED_OPEN, Phase.DISABLED)
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -89,6 +90,7 @@ class SharedBreaker:
         force = {"open": forced_open, "disabled": disabled}.get(mode)
         self._state = force(closed(rule)) if force else closed(rule)
         self._seq = 0
+        self._own = 0
         self._claiming = False
         self._telling: asyncio.Task[None] | None = None
         self._show()
@@ -120,6 +122,7 @@ class SharedBreaker:
         before = self._state
         self._state = record(before, Outcome(result, duration_s, ticket.turn), self._clock_s())
         if self._state.turns != before.turns:
+            self._own = self._state.turns
             self._turned()
             if self._telling is None or self._telling.done():
                 self._telling = asyncio.create_task(self._guarded(self._tell()))
@@ -163,7 +166,7 @@ class SharedBreaker:
             self._claiming = False
         if seq is None or self._state is not before:
             return False
-        self._seq, self._state = max(self._seq, seq), asked.state
+        self._seq, self._state, self._own = max(self._seq, seq), asked.state, asked.turn
         self._turned()
         return True
 
@@ -179,18 +182,21 @@ class SharedBreaker:
             return self._seq
 
     async def _tell(self) -> None:
-        """Publish the newest turn until there is none newer. What others published meanwhile goes before it."""
-        told: State | None = None
-        while told is None or told.turns != self._state.turns:
-            told = self._state
-            try:
-                self._seq = max(self._seq, await self._publish(told, TELL_S_MAX))
-            except WrongLastSequence:
-                await self._catch_up()
+        """Publish this replica's newest turn until there is none newer. What others published meanwhile goes before it."""
+        told = 0
+        for _ in range(TELLS_MAX):
+            if self._state.turns != self._own or told == self._own:
                 return
+            turn = self._own
+            try:
+                self._seq = max(self._seq, await self._publish(self._state, TELL_S_MAX))
+                told = turn
+            except WrongLastSequence:
+                # Another's turn is taken over. An earlier one of this replica, its claim, is only passed by.
+                await self._catch_up()
             except (BusError, TimeoutError) as error:
                 self._alone(error)
-                return
+                told = turn
 
     async def _publish(self, state: State, timeout_s: float) -> int:
         async with asyncio.timeout(timeout_s):
