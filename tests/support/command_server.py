@@ -122,7 +122,8 @@ def _become(asked: dict[str, Any]) -> NoReturn:
     for number, (file, flags) in enumerate(zip(files, (os.O_RDONLY, *[os.O_WRONLY | os.O_CREAT] * 2), strict=True)):
         os.dup2(os.open(file, flags, 0o600), number)
     sys.argv = [str(Path(sys.executable).parent / _NAME), *asked["arguments"]]
-    sys.exit(main())
+    main()
+    sys.exit()
 
 
 if __name__ == "__main__":

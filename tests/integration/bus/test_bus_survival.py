@@ -131,6 +131,47 @@ async def test_a_follower_whose_handler_fails_gets_the_same_messages_again(nats_
         await until(lambda: following.reason == "")
 
 
+async def test_a_follower_that_is_stopped_while_it_handles_a_batch_leaves_nothing_for_the_drain_to_wait_for(
+    nats_server: NatsServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    runs, go_on = asyncio.Event(), asyncio.Event()
+
+    async def where() -> Position:
+        return Position()
+
+    async def take(deliveries: list[Delivery]) -> None:
+        runs.set()
+        await go_on.wait()
+
+    async with declared_bus(nats_server, "cli") as bus:
+        await bus.publish(subjects.STATUS.at(SITE, KB, "aa"), status(1), msg_id="1")
+        leaving = Bus(settings(nats_server))
+        following = leaving.follow("STATUS", [], where, take, message_types=(DocumentStatus,))
+        await leaving.start()
+        await asyncio.wait_for(runs.wait(), 10)
+        stopping = asyncio.create_task(leaving.stop())
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.wait_for(stopping, 20)
+        assert following.position.seq == 1
+        assert await bus.broker.js.consumers_info("STATUS") == []
+    assert "DrainTimeoutError" not in caplog.text
+
+
+async def test_an_unsubscribing_that_is_cut_off_leaves_nothing_for_the_drain_to_wait_for(
+    nats_server: NatsServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with declared_bus(nats_server) as bus:
+        js = bus.broker.js
+        pull = await js.pull_subscribe("", stream="STATUS")
+        nats_server.freeze()
+        leaving = asyncio.create_task(pull.unsubscribe())
+        await until(lambda: len(bus.client._pongs) > 0)
+        leaving.cancel()
+        nats_server.thaw()
+    assert "DrainTimeoutError" not in caplog.text
+
+
 async def test_stopping_finishes_the_running_handler_and_hands_the_rest_to_a_sibling_at_once(
     nats_server: NatsServer,
 ) -> None:

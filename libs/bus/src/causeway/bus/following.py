@@ -70,6 +70,7 @@ class Following:
         self._labels = (bus.settings.service, stream)
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
+        self._releasing = False
         self._busy = asyncio.Lock()
         self.ready = asyncio.Event()
         self.caught_up = asyncio.Event()
@@ -88,14 +89,16 @@ class Following:
             return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._bus.settings.drain_timeout_s), self._busy:
-                self._task.cancel()
-        self._task.cancel()
+                pass
+        # It may be taking leave by itself. Cut off there, it leaves a subscription that the drain would wait for.
+        if not self._releasing:
+            self._task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
 
     async def _run(self) -> None:
         failures = 0
-        while not self._stopping:
+        while True:
             try:
                 await self._session()
                 failures = 0
@@ -109,6 +112,8 @@ class Following:
                 log.warning("follower failed", extra={"stream": self.stream}, exc_info=None if expected else error)
                 self.caught_up.clear()
                 failures += 1
+            if self._stopping:
+                return
             await asyncio.sleep(PAUSE_S[min(failures, len(PAUSE_S) - 1)])
 
     async def _session(self) -> None:
@@ -126,7 +131,11 @@ class Following:
                 await self._at_end()
             await self._read(pull)
         finally:
-            await release(js, self.stream, config, pull)
+            self._releasing = True
+            try:
+                await release(js, self.stream, config, pull)
+            finally:
+                self._releasing = False
 
     async def _begin(self) -> Position:
         asked = await self._from_seq()

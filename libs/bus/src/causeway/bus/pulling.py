@@ -212,10 +212,14 @@ class EdgePullSubscription(JetStreamContext.PullSubscription):
             return
         self._closing = True
         self.wake()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PROBE_S_MAX), self._fetching:
-                await self._give_back()
-        await self._sub.unsubscribe()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PROBE_S_MAX), self._fetching:
+                    await self._give_back()
+            await self._sub.unsubscribe()
+        finally:
+            # The drain of a connection waits until every queue was taken to its end.
+            self._take_ready(2**31, [])
 
     async def _give_back(self) -> None:
         # The subscription stays until the server has answered, so that what was under way arrives and is given back.

@@ -182,7 +182,7 @@ class SharedBreaker:
             return self._seq
 
     async def _tell(self) -> None:
-        """Publish this replica's newest turn until there is none newer. What others published meanwhile goes before it."""
+        """Publish the newest turn of this replica, until there is none newer. A turn of others goes before it."""
         told = 0
         for _ in range(TELLS_MAX):
             if self._state.turns != self._own or told == self._own:
