@@ -25,10 +25,11 @@ TEST_ENVIRONMENT := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 RAYON_NUM_THREADS=1
 PYTEST := $(TEST_ENVIRONMENT) $(BIN)/pytest
 # Those that take longest begin first.
 TEST_FOLDERS := $(wildcard tests/e2e tests/simulation tests/integration tests/contract tests/unit)
+SHORT := not slow and not llm and not vllm
 # Most of the time of a test with real processes is waiting: more workers than cores.
 WORKERS ?= 3
 
-.PHONY: help setup setup-vllm model generator lock lock-vllm schema check format lint types imports schema-check tidy deploy-check test test-slow test-llm test-vllm sim bench demo demo-hub up clean
+.PHONY: help setup setup-vllm model generator lock lock-vllm schema check format lint types imports schema-check tidy deploy-check test coverage test-slow test-llm test-vllm sim bench demo demo-hub up clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -118,8 +119,11 @@ deploy-check:
 tidy:
 	$(PYTEST) -q tests/tidy
 
-test: $(SETUP) ## unit, contract, integration, simulation and short end-to-end tests, with coverage
-	$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TEST_FOLDERS) -m "not slow and not llm and not vllm" --cov --cov-report=term:skip-covered --durations=10
+test: $(SETUP) ## unit, contract, integration, simulation and short end-to-end tests
+	$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TEST_FOLDERS) -m "$(SHORT)" --durations=10
+
+coverage: $(SETUP) ## which lines the unit and contract tests never run
+	$(PYTEST) -n $(WORKERS) --dist loadfile tests/contract tests/unit -m "$(SHORT)" --cov --cov-report=term:skip-covered
 
 test-slow: $(SETUP) ## the long tests: kills at random moments, large documents, long runs
 	$(PYTEST) $(TEST_FOLDERS) -m "slow and not llm and not vllm" --durations=10 || test $$? = 5

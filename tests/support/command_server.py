@@ -15,7 +15,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,6 +22,7 @@ START_BOUND_S = 60.0
 SLACK_S = 10.0
 _NAME = "causeway"
 _ROOT = Path(__file__).parents[2]
+_addresses: list[str] = []
 
 
 def run_forked(
@@ -33,7 +33,7 @@ def run_forked(
     Raises:
         subprocess.TimeoutExpired: it ran longer than `timeout_s`, and was ended by SIGALRM.
     """
-    with tempfile.TemporaryDirectory() as folder, contextlib.closing(_connected()) as connection:
+    with tempfile.TemporaryDirectory() as folder, contextlib.closing(_connected(env)) as connection:
         out, err = Path(folder) / "stdout", Path(folder) / "stderr"
         asked = {"arguments": arguments, "env": env, "cwd": str(cwd or Path.cwd()), "timeout_s": timeout_s}
         connection.sendall(json.dumps(asked | {"stdout": str(out), "stderr": str(err)}).encode() + b"\n")
@@ -45,19 +45,20 @@ def run_forked(
         return subprocess.CompletedProcess([_NAME, *arguments], code, out.read_text(), err.read_text())
 
 
-def _connected() -> socket.socket:
+def _connected(env: dict[str, str]) -> socket.socket:
+    if not _addresses:
+        _addresses.append(_started(env))
     connection = socket.socket(socket.AF_UNIX)
-    connection.connect(_server_address())
+    connection.connect(_addresses[0])
     return connection
 
 
-@cache
-def _server_address() -> str:
+def _started(env: dict[str, str]) -> str:
     """Where the server of this test process listens. It ends with this process: with its standard input."""
     folder = tempfile.TemporaryDirectory(prefix="commands-")
     address = str(Path(folder.name) / "socket")
-    # numpy's threads begin when it is imported.
-    env = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    # numpy's threads begin when it is imported, and rich takes the width of its lines then.
+    env = env | {"OPENBLAS_NUM_THREADS": "1"}
     server = subprocess.Popen([sys.executable, "-m", __name__, address], stdin=subprocess.PIPE, env=env, cwd=_ROOT)
     atexit.register(_end, server, folder)
     deadline = time.monotonic() + START_BOUND_S
