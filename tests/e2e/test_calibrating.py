@@ -107,6 +107,7 @@ def test_a_file_is_put_in_force_where_it_fits_and_refused_where_it_does_not(
     ("options", "says"),
     [
         (("--kb", KB, "--limit", "12"), "are too few: a calibration needs 60"),
+        (("--kb", "My Docs"), "can not be the name"),
         (("--kb", "no-such-kb"), "there is no knowledge base 'no-such-kb'"),
     ],
 )

@@ -31,7 +31,6 @@ PURE_NAMES = {
     "residency",
     "revision",
     "routing",
-    "routing_texts",
     "rules",
     "shelf_plan",
     "tombstones",

@@ -64,7 +64,7 @@ async def test_a_fragment_of_the_clouds_is_a_draft_and_the_answer_that_is_given_
         sentences=[],
         route=Route.FALLBACK,
         decision="cloud_stalled",
-        reason="云端在回答中途停住",
+        reason="中心在回答中途停住",
         calibrated=False,
         promise=0.0,
     )
@@ -75,7 +75,7 @@ async def test_a_fragment_of_the_clouds_is_a_draft_and_the_answer_that_is_given_
         "每位员工有九十",
         "回答：",
         LOCAL,
-        "说明：云端在回答中途停住",
+        "说明：中心在回答中途停住",
     ]
     assert any(line.startswith("路径 fallback：已询问中心，但未得到可用的回答 · 置信度") for line in shown)
     assert any("（未校准）" in line for line in shown)

@@ -59,14 +59,14 @@ def show(capsys: pytest.CaptureFixture[str]) -> Show:
 
 
 def test_a_cloud_that_stalls_leaves_a_draft_and_the_local_answer_under_it(show: Show) -> None:
-    final = answer(route=Route.FALLBACK, reason="the cloud stopped in the middle of its answer")
+    final = answer(route=Route.FALLBACK, reason="the hub stopped in the middle of its answer")
     assert show(final, "The valve is ", "rated 90 ba") == [
         f"Instant answer {LOCAL}",
         "Draft, not checked yet:",
         "The valve is rated 90 ba",
         "Answer:",
         LOCAL,
-        "Note: the cloud stopped in the middle of its answer",
+        "Note: the hub stopped in the middle of its answer",
     ]
 
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from causeway.edge_inference.routing import Cloud, Inputs, Reason, decide, may_leave, strictest
 from causeway.edge_inference.routing_table import document
-from causeway.edge_inference.routing_texts import reason_text
 from causeway.proto.answers import Route
 from causeway.proto.documents import Residency
+from causeway.proto.reasons import REASONS, reason_text
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "routing.md"
 UNSURE = Inputs(probability=0.4, threshold=0.8)
@@ -152,8 +152,9 @@ def test_the_strictest_of_labels_is_the_one_that_allows_least() -> None:
 
 
 def test_every_reason_has_a_text_in_both_languages() -> None:
+    assert set(REASONS) == {reason.value for reason in Reason}
     for reason in Reason:
-        english, chinese = reason_text(reason, "en"), reason_text(reason, "zh")
+        english, chinese = reason_text(reason, "en"), reason_text(reason, "zh-CN")
         assert english.isascii()
         assert any("\u4e00" <= letter <= "\u9fff" for letter in chinese)
         assert reason_text(reason, "und") == english

@@ -105,7 +105,7 @@ def test_a_hub_that_is_gone_costs_the_hedge_and_no_reply() -> None:
     reply, _, _ = given([])
     assert reply.told == (Route.FALLBACK, "cloud_slow")
     assert reply.answer.text == LOCAL_TEXT
-    assert reply.answer.reason == "the cloud's first word did not come in time"
+    assert reply.answer.reason == "the hub's first word did not come in time"
     assert reply.took_s == pytest.approx(0.5, abs=NEAR_S)
 
 
@@ -137,7 +137,7 @@ def test_what_dies_in_the_middle_of_its_answer_ends_with_the_local_one_and_says_
 
 def test_a_reason_in_chinese_for_a_chinese_answer() -> None:
     reply, _, _ = given([], local=local_answer(language="zh", text="手册中有休假规定。"))
-    assert reply.answer.reason == "云端的首个字未能按时到达"
+    assert reply.answer.reason == "中心的首个字未能按时到达"
 
 
 def test_a_stream_that_goes_on_and_on_ends_at_the_deadline_less_the_margin() -> None:

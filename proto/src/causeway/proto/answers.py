@@ -73,9 +73,10 @@ class Author(enum.StrEnum):
 class Answer(Message, frozen=True, kw_only=True):
     """What the asker gets. An abstention has `abstained`, a `reason`, and the closest passages as citations.
 
-    `decision` is why this route was taken. `promise` is the share of answers as sure as this one that are right, by the
-    kb's calibration; 0 where the kb is not calibrated. `residency` is the strictest label of what is cited. `hub_seq`
-    is the position in the hub's KNOWLEDGE that an answer of the cloud was made at; 0: it is none, or not known.
+    `decision` is why this route was taken, a code of `reasons.REASONS`. `promise` is the share of answers as sure as
+    this one that are right, by the kb's calibration; 0 where the kb is not calibrated. `residency` is the strictest
+    label of what is cited. `hub_seq` is the position in the hub's KNOWLEDGE that an answer of the cloud was made at;
+    0: it is none, or not known.
     """
 
     type_name: ClassVar[str] = "io.causeway.answer.v1"

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from rich.markup import escape
 
-from causeway.cli.decision_text import decision_text
 from causeway.cli.messages import say
 from causeway.proto.answers import Answer, Author, Citation, Route
+from causeway.proto.reasons import reason_text
 
 QUOTE_CHARS_MAX = 160
 CITATIONS_SHOWN_MAX = 5
@@ -65,7 +65,8 @@ def place(citation: Citation, language: str) -> str:
 
 def route_line(answer: Answer, language: str) -> str:
     """Which way the answer went and why, and how far its confidence can be believed."""
-    why = decision_text(answer, language)
+    # What became of the hub, of a fallback, is the answer's own reason, and stands above.
+    why = say("fallback_why", language) if answer.route is Route.FALLBACK else reason_text(answer.decision, language)
     route = say("route_why" if why else "route", language, route=answer.route.value, why=why)
     key = "promised" if answer.promise else "calibrated" if answer.calibrated else "uncalibrated"
     believed = say(key, language, promise=answer.promise)

@@ -21,6 +21,10 @@ _TABLE: Mapping[str, tuple[str, str]] = {
     ),
     "route": ("route {route}", "路径 {route}"),
     "route_why": ("route {route}: {why}", "路径 {route}：{why}"),
+    "fallback_why": (
+        "the hub was asked and gave no answer that can stand",
+        "已询问中心，但未得到可用的回答",
+    ),
     "time": ("time", "用时"),
     "note": ("Note: {reason}", "说明：{reason}"),
     "written_by_model": ("reworded by {model}", "由 {model} 改写"),

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from causeway.edge_inference.routing import Decision
-from causeway.edge_inference.routing_texts import reason_text
 from causeway.edge_inference.scheduling_ports import CacheLook, Judgement
 from causeway.language import detect, sentences, terms
 from causeway.proto.answers import Answer, Author, Citation, Route
 from causeway.proto.cloud import CloudAnswer
 from causeway.proto.documents import Residency
 from causeway.proto.feedback import CitedChunk
+from causeway.proto.reasons import reason_text
 from causeway.proto.subjects import HUB
 
 _MARK = re.compile(r"\[\d{1,2}\]")

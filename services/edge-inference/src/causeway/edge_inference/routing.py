@@ -12,7 +12,7 @@ from causeway.proto.documents import Residency
 
 
 class Reason(enum.StrEnum):
-    """Why this route. `texts` has them for people."""
+    """Why this route. `causeway.proto.reasons` has them for people."""
 
     CACHED = "cached"
     CONFIDENT = "confident"

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from causeway.edge_inference.routing import Cloud, Inputs, Reason, decide
-from causeway.edge_inference.routing_texts import reason_text
 from causeway.proto.documents import Residency
+from causeway.proto.reasons import reason_text
 
 CONDITIONS_MAX = 3
 _AXES: dict[str, dict[str, Mapping[str, Any]]] = {
