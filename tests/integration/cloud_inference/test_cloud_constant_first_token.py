@@ -13,7 +13,7 @@ from tests.support.nats_server import NatsServer
 from tests.support.openai_engine import Knobs, StandIn, stand_in
 from tests.support.waiting import pause
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.slow]
 LEAVE = "How many days of paid annual leave do employees have?"
 FIRST_TOKEN_S = 0.2
 LIMIT_MS = 500
