@@ -172,6 +172,15 @@ async def test_an_answer_that_the_deadline_ends_is_given_as_far_as_it_came(
         await until(lambda: engine.aborted == 1, 2.0)
 
 
+async def test_an_answer_that_the_limit_of_its_tokens_ends_says_so(nats_server: NatsServer, shared_shelf: str) -> None:
+    async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url) as running:
+        engine.knobs = Knobs(text=SENTENCE * 100)
+        answer = (await running.ask(LEAVE, tokens_max=60)).answer
+        assert (answer.finish_reason, answer.abstained) == ("length", False)
+        assert answer.reason == "cut short: it reached the limit of its tokens"
+        assert answer.text.endswith("leave [1].")
+
+
 async def test_an_answer_whose_engine_does_not_say_why_it_ended_is_whole(
     nats_server: NatsServer, shared_shelf: str
 ) -> None:

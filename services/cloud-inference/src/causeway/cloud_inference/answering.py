@@ -11,7 +11,7 @@ from causeway.cloud_inference.citing import checked
 from causeway.cloud_inference.completions import STOP, Generation
 from causeway.cloud_inference.entrance import Entrance
 from causeway.cloud_inference.errors import EngineBusy, EngineError, EngineRefused
-from causeway.cloud_inference.generating import ABORT, Generating
+from causeway.cloud_inference.generating import Generating
 from causeway.cloud_inference.metrics import Metrics
 from causeway.cloud_inference.ports import Engine
 from causeway.cloud_inference.problems import engine_refused
@@ -193,11 +193,10 @@ class Answering:
         for what, count in (("kept", len(result.cited)), ("removed", result.removed), ("added", result.added)):
             self._metrics.citations.labels(what=what).inc(count)
         self._measure(work.watch)
-        late = generating.finish_reason == ABORT
         return CloudAnswer(
             text=abstention(work.language) if result.abstained else result.text,
             abstained=result.abstained,
-            reason="; ".join(filter(None, (result.reason, cut_short(work.language) if late else ""))),
+            reason="; ".join(filter(None, (result.reason, cut_short(generating.finish_reason, work.language)))),
             language=work.language,
             model=self._served.model,
             adapter=self._rules.adapters.get(work.ask.kb, ""),

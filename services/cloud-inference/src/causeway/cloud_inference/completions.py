@@ -10,6 +10,10 @@ from causeway.cloud_inference.errors import EngineBusy, EngineGarbage, EngineGon
 DONE = "[DONE]"
 STOP = "stop"
 """The finish reason of a text that ended by itself."""
+LENGTH = "length"
+"""The finish reason of a text that reached the limit of its tokens."""
+ABORT = "abort"
+"""The finish reason of a text that its deadline ended."""
 _DETAIL_CHARS_MAX = 200
 _BUSY = 503
 

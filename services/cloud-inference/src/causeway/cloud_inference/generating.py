@@ -5,13 +5,11 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from causeway.cloud_inference.admission import Seen
-from causeway.cloud_inference.completions import Generation, Usage
+from causeway.cloud_inference.completions import ABORT, Generation, Usage
 from causeway.cloud_inference.entrance import Entrance
 from causeway.cloud_inference.errors import EngineError
 from causeway.cloud_inference.ports import Engine
 from causeway.cloud_inference.running import OutOfTime, Running
-
-ABORT = "abort"
 
 
 class Generating:
