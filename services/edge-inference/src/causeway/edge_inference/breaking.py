@@ -34,6 +34,7 @@ CLAIM_S_MAX = 0.25
 """How long each half of a claim, publishing it and reading who was first, may take on an asker's time, in all."""
 TELL_S_MAX = 5.0
 TELLS_MAX = 10
+"""How often one telling publishes: for each turn that came meanwhile, and again after what others or a claim stored."""
 _PHASES = (Phase.CLOSED, Phase.HALF_OPEN, Phase.OPEN, Phase.FORCED_OPEN, Phase.DISABLED)
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
