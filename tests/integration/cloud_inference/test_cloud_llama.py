@@ -20,7 +20,7 @@ from tests.support.waiting import until, until_async
 LEAVE = "How many days of paid annual leave do employees have?"
 NIANJIA = "员工每年有几天带薪年休假？"
 MODEL = generator_file()
-pytestmark = [pytest.mark.llm, pytest.mark.skipif(not MODEL.exists(), reason=f"{MODEL} is not there: make model-llm")]
+pytestmark = [pytest.mark.llm, pytest.mark.skipif(not MODEL.exists(), reason=f"{MODEL} is not there: make generator")]
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ PROMPT = Prompt(
     passages=["The tower is 330 metres tall and was finished in 1889."],
     language="en",
 )
-pytestmark = [pytest.mark.llm, pytest.mark.skipif(not MODEL.exists(), reason=f"{MODEL} is not there: make model-llm")]
+pytestmark = [pytest.mark.llm, pytest.mark.skipif(not MODEL.exists(), reason=f"{MODEL} is not there: make generator")]
 
 
 async def written(generator: LlamaGenerator, timeout_s: float = 100.0) -> str:
