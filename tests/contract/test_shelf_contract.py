@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from causeway.cli.ports import free_port
 from causeway.milvus.errors import ShelfRefused, ShelfUnavailable
 from causeway.milvus.port import Shelf
 from causeway.milvus.shelf import MilvusShelf
@@ -17,7 +18,6 @@ from causeway.proto.knowledge import DocumentRevised, Stamp
 from tests.support.knowledge_builders import chunk_id, document_key, unit_vector
 from tests.support.memory_shelf import MemoryShelf
 from tests.support.milvus_servers import embedded_milvus, standalone_milvus
-from tests.support.nats_server import free_port
 
 DIMS = 16
 KB = "handbook"

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from causeway.bus import Bus, BusSettings, ProblemReply, RequestFailed
+from causeway.cli.ports import free_port
 from causeway.client import Client
 from causeway.proto import subjects
 from causeway.proto.answers import Question, Route
 from causeway.proto.cloud import CloudAsk, CloudPart, CloudStatus, CloudStatusAsked, Refusal
 from tests.support.cloud_fleet import asked, hubs_questions, running_places
 from tests.support.engine_process import HAS_VLLM, NO_VLLM
-from tests.support.nats_server import free_port
 from tests.support.openai_engine import MODEL, Knobs, stand_in
 from tests.support.site import SiteUnderTest, run_causeway, running_site
 from tests.support.tiny_llama import CONTEXT_TOKENS, write_chanting_llama

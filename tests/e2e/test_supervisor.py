@@ -12,10 +12,9 @@ import psutil
 import pytest
 
 from causeway.cli.errors import StartFailedError
-from causeway.cli.ports import choose_ports
+from causeway.cli.ports import free_port
 from causeway.cli.process_spec import ProcessSpec
 from causeway.cli.restarts import RestartPolicy
-from causeway.cli.site_config import PortsConfig
 from causeway.cli.site_folder import SiteFolder
 from causeway.cli.supervisor import Supervisor
 
@@ -100,10 +99,6 @@ async def watched(tmp_path: Path) -> AsyncIterator[tuple[Supervisor, Recorder]]:
     yield supervisor, recorder
     supervisor.kill()
     await supervisor.stop(5.0)
-
-
-def free_port() -> int:
-    return choose_ports(PortsConfig(nats=0, monitor=0, metrics=0), 0)[0].nats
 
 
 async def test_a_killed_process_is_started_again_under_a_new_pid(watched: tuple[Supervisor, Recorder]) -> None:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.error import URLError
 
+from causeway.cli.ports import free_port
 from causeway.proto.subjects import HUB
 from tests.support.linked_servers import PASSWORD, LinkedServers
-from tests.support.nats_server import free_port
 from tests.support.waiting import until_async
 
 BIN = Path(sys.executable).parent

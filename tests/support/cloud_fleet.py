@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from causeway.bus import BusError, BusSettings, ProblemReply
+from causeway.cli.ports import free_port
 from causeway.client import Client
 from causeway.proto import subjects
 from causeway.proto.answers import Answer, AnswerPart, Ask, PartKind
 from tests.support.fleet import FleetUnderTest, running_fleet
-from tests.support.nats_server import free_port
 from tests.support.openai_engine import MODEL
 from tests.support.site import SiteUnderTest, wait_until
 

@@ -21,9 +21,9 @@ from causeway.cli.engine_command import Engine, engine_argv, engine_environment
 from causeway.cli.engine_config import EngineConfig
 from causeway.cli.engine_place import find_engine, own_key
 from causeway.cli.keys import SiteKeys, make_missing
+from causeway.cli.ports import free_port
 from causeway.cloud_inference.openai_http import EngineAddress, EngineLimits, OpenAiEngine
 from causeway.models.settings import vllm_environment
-from tests.support.nats_server import free_port
 
 READY_S_MAX = 600.0
 STOP_S_MAX = 90.0

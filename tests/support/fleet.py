@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.support.nats_server import free_port
+from causeway.cli.ports import free_port
 from tests.support.site import SiteUnderTest, run_causeway, running_site
 
 

@@ -24,6 +24,7 @@ import pytest
 from causeway.bus import Bus, BusSettings, add_source, declare_feed, end_leaf_links, reload_servers
 from causeway.bus.streams import declare
 from causeway.cli.link_cut import LinkCut
+from causeway.cli.ports import free_port
 from causeway.proto import streams
 from causeway.proto.subjects import HUB
 from causeway.topology import pki
@@ -34,7 +35,7 @@ from causeway.topology.server_config import Store, TlsFiles
 from causeway.topology.site_config import Link, SiteServer, render_site_config
 from causeway.topology.site_keys import new_seed, public_key
 from causeway.topology.sources import hub_feeds, hub_source, site_sources
-from tests.support.nats_server import free_port, server_binary
+from tests.support.nats_server import server_binary
 from tests.support.waiting import until_async
 
 READY_S_MAX = 20.0

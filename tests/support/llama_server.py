@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.nats_server import free_port
+from causeway.cli.ports import free_port
 
 READY_S_MAX = 120.0
 STOP_S_MAX = 10.0

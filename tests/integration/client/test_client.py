@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from causeway.bus import Ack, Bus, Caller, Delivery, Endpoint, Outcome
+from causeway.cli.ports import free_port
 from causeway.client import Client, NotConnected, NotSearchableInTime, ObjectTooLarge, Residency, State
 from causeway.proto import subjects
 from causeway.proto.answers import (
@@ -22,7 +23,7 @@ from causeway.proto.answers import (
 from causeway.proto.documents import Document, DocumentDeleted, DocumentStatus
 from causeway.proto.subjects import BadNameError
 from tests.support.buses import KB, SITE, declared_bus, settings, until
-from tests.support.nats_server import NatsServer, free_port
+from tests.support.nats_server import NatsServer
 
 
 def _client(server: NatsServer) -> Client:

@@ -15,11 +15,12 @@ import pytest
 
 from causeway.bus import Bus, BusSettings
 from causeway.bus.streams import declare
+from causeway.cli.ports import free_port
 from causeway.proto import subjects
 from causeway.proto.cloud import CloudAsk, CloudPart, CloudStatus, CloudStatusAsked
 from causeway.proto.usage import UsageRecorded
 from tests.support.cloud_hub import KB, SITE
-from tests.support.nats_server import NatsServer, free_port
+from tests.support.nats_server import NatsServer
 from tests.support.openai_engine import stand_in
 from tests.support.waiting import until, until_async
 

@@ -16,12 +16,13 @@ import pytest
 
 from causeway.bus import Bus, BusSettings
 from causeway.bus.streams import declare
+from causeway.cli.ports import free_port
 from causeway.edge_inference.keys import write_key_file
 from causeway.proto import subjects
 from causeway.proto.answers import Search, SearchMode, SearchResult
 from tests.support.knowledge_builders import KB, KEK
 from tests.support.knowledge_log import document_entries, manifest_entry, publish
-from tests.support.nats_server import NatsServer, free_port, nats_server
+from tests.support.nats_server import NatsServer, nats_server
 from tests.support.waiting import until_async
 
 __all__ = ["nats_server"]

@@ -3,7 +3,7 @@
 import random
 from pathlib import Path
 
-from causeway.proto import subjects
+from causeway.proto import streams, subjects
 from causeway.sync_delta import window
 from causeway.sync_delta.service import Limits
 from tests.support.linked_servers import linked
@@ -49,9 +49,10 @@ async def test_a_small_document_overtakes_a_load_and_the_window_bounds_what_is_o
         fleet.heal("a")
         await hub.until_revision("a", "small", small, bound_s=60)
         await site.until_quiet(60)
+        # The order in which they left: the hub applies the documents of a batch side by side.
         order = [
             each.message.manifest.document_id  # type: ignore[attr-defined]
-            async for each in hub.app.scan("KNOWLEDGE", [subjects.KNOWLEDGE_DOCUMENT.at("a")])
+            async for each in site.link.scan(streams.outbox("a").name, [subjects.OUTBOX_DOCUMENT.at("a")])
         ]
         assert len(order) == BULK + 2
         assert order.index("small") < BULK // 2

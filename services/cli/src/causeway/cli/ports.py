@@ -1,6 +1,7 @@
 """Free TCP ports, and a clear word when one is taken."""
 
 import errno
+import random
 import socket
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,6 +10,10 @@ from causeway.cli.errors import UserError
 from causeway.cli.site_config import PortsConfig, Role
 
 _LOOPBACK = "127.0.0.1"
+_FREE = range(20_000, 32_768)
+"""Where free ports are sought: below those that Linux gives to outgoing connections, which would take one between its
+choice and the start of the process that it is for."""
+_TRIES_MAX = 50
 _WHERE = {Role.SITE: "site.yaml", Role.HUB: "fleet.yaml or hub.yaml"}
 
 
@@ -54,12 +59,9 @@ def free_port() -> int:
 
 
 def _hold(host: str, port: int, key: str, role: Role) -> socket.socket:
-    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        sock.bind((host, port))
+        return _bound(host, port) if port else _bound_anywhere(host)
     except OSError as error:
-        sock.close()
         if error.errno == errno.EADDRINUSE:
             raise UserError(
                 f"port {port} of {host} ({key}) is taken by another program",
@@ -68,4 +70,24 @@ def _hold(host: str, port: int, key: str, role: Role) -> socket.socket:
         raise UserError(
             f"{host} can not be listened on: {error.strerror}", "Set ports.host to an address of this machine."
         ) from error
+
+
+def _bound_anywhere(host: str) -> socket.socket:
+    for port in random.SystemRandom().sample(_FREE, _TRIES_MAX):
+        try:
+            return _bound(host, port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+    return _bound(host, 0)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError:
+        sock.close()
+        raise
     return sock
