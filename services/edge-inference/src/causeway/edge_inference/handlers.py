@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Protocol, TypeVar
 
@@ -35,8 +35,8 @@ class Log(Protocol):
 class Following:
     """At least once, in the log's order: vault, then indexes, then statuses, before the watermark is asked for again.
 
-    A status is published after its revision is searchable; it waits in the vault until STATUS has acknowledged it, so
-    that a crash at any moment neither loses nor (by `Nats-Msg-Id`) doubles it.
+    A status is published after its revision is searchable and whoever hears of it can ask; it waits in the vault until
+    STATUS has acknowledged it, so that a crash at any moment neither loses nor (by `Nats-Msg-Id`) doubles it.
     """
 
     def __init__(
@@ -48,11 +48,13 @@ class Following:
         metrics: Metrics,
         *,
         clock_ms: Callable[[], int],
-        on_caught_up: Callable[[], None],
+        on_caught_up: Callable[[], Awaitable[None]],
     ) -> None:
-        """`on_caught_up` is called once: from then on this replica's answers are worth giving."""
+        """`on_caught_up` is called once: from then on this replica's answers are worth giving, and once it returns they
+        are given."""
         self.caught_up = False
         self.followed: Callable[[], Position] = Position
+        self._announces = False
         self._on_caught_up = on_caught_up
         self._site = site
         self._log = log
@@ -86,13 +88,14 @@ class Following:
             self.caught_up = True
             await self._on_storage(self._replica.vault.begin_history)
             _log.info("caught up with KNOWLEDGE", extra={"seq": self._replica.vault.state.seq})
-            self._on_caught_up()
+            await self._on_caught_up()
+            self._announces = True
         await self._on_storage(self._replica.build_indexes)
         await self.announce()
 
     async def announce(self) -> None:
-        """Publish the statuses that wait. One that can not be published now waits on."""
-        while records := await self._on_storage(self._replica.unannounced):
+        """Publish the statuses that wait, once this replica takes asks. One that can not be published now waits on."""
+        while self._announces and (records := await self._on_storage(self._replica.unannounced)):
             try:
                 await asyncio.gather(*(self._publish_status(record.manifest, record.origin) for record in records))
             except BusError as error:

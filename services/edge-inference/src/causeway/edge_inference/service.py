@@ -43,6 +43,8 @@ FOLLOWED = (
 DESCRIPTION = "Answers questions from this site's own documents, with citations."
 T = TypeVar("T")
 _COMPLETE_POLL_S = 0.2
+_JOIN_S_MAX = 10.0
+"""How long what became searchable waits to be told until it can be asked for; longer, the bus is away."""
 
 
 class Service:
@@ -174,7 +176,7 @@ class Service:
             self._storage,
             self.metrics,
             clock_ms=wall_clock_ms,
-            on_caught_up=self._serve if self._settings.serve_when == "caught-up" else lambda: None,
+            on_caught_up=self._caught_up,
         )
         self.follower = self.bus.follow(
             subjects.KNOWLEDGE_CHUNK.stream,
@@ -189,11 +191,15 @@ class Service:
         self.following.followed = lambda: self.follower.position
         self.vectors = VectorFollowing(self.bus, self.replica, self._storage, self._encoder.model_id)
 
+    async def _caught_up(self) -> None:
+        if self._settings.serve_when == "caught-up":
+            await self._serve()
+
     async def _serve_when_complete(self, stop: asyncio.Event) -> None:
         """Join the queue group once every chunk has a vector of this space and its terms, if not sooner."""
         while not stop.is_set() and not self.caught_up.is_set():
             if self.following.caught_up and self.vectors.at_end and not self._incomplete():
-                self._serve()
+                await self._serve()
                 return
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _COMPLETE_POLL_S)
@@ -201,7 +207,7 @@ class Service:
     def _incomplete(self) -> int:
         return self.replica.indexes.lacking + self.replica.indexes.behind
 
-    def _serve(self) -> None:
+    async def _serve(self) -> None:
         """Join the queue group: not before, because a replica that lags would say that nothing is known."""
         about = {"site": self._settings.site, "model": self._encoder.model_id, "index": self._settings.index}
         endpoints = [
@@ -210,6 +216,8 @@ class Service:
         ]
         self.serving = self.bus.serve(SERVICE, version("causeway-edge-inference"), DESCRIPTION, endpoints, about)
         self.caught_up.set()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self.serving.ready.wait(), _JOIN_S_MAX)
 
 
 async def _on(executor: ThreadPoolExecutor, act: Callable[[], T]) -> T:
