@@ -145,7 +145,8 @@ def _prepare(config: SiteConfig, folder: SiteFolder, keys_made: KeysMade, start:
         keep_join_file(start.join, folder)
     check_free("0.0.0.0", linkage.doors, config.role)  # noqa: S104 - where sites come in.
     count = processes_count(config, linkage.linked)
-    ports, metrics_ports = choose_ports(config.ports, count, config.role, engine=config.engine.own)
+    doors = linkage.doors.values()
+    ports, metrics_ports = choose_ports(config.ports, count, config.role, engine=config.engine.own, others=doors)
     folder.prepare()
     if start.previous_key is not None:
         forget_consumers(folder.jetstream)
