@@ -1,6 +1,7 @@
 """How a link is carried: TLS with client certificates, WebSocket, compression, and changes to a hub that runs."""
 
 import asyncio
+import signal
 import ssl
 import subprocess
 from dataclasses import replace
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from nats.aio.msg import Msg
 
-from causeway.bus import Bus, ConfigurationRefused, leaf_links, reload_servers
+from causeway.bus import Bus, ConfigurationRefused, RequestTimeout, end_leaf_links, leaf_links, links, reload_servers
 from causeway.topology import pki
 from causeway.topology.description import Fleet, Site
 from causeway.topology.hub_config import ACCOUNTS_FILE, HubServer, render_accounts, render_hub_config
@@ -95,6 +96,24 @@ async def test_accounts_that_can_not_be_read_change_nothing(tmp_path: Path) -> N
             await reload_servers(hub)
         await share(a, "a", 3)
         await until_holds(hub, 3)
+
+
+async def test_a_server_that_says_nothing_is_not_taken_for_one_that_did_what_it_was_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(links, "FIRST_S", 0.5)
+    async with linked(tmp_path, sites=("a",)) as fleet, fleet.bus("hub") as hub:
+        await fleet.until_linked("a")
+        server = fleet.places["hub"].process
+        assert server is not None
+        server.send_signal(signal.SIGSTOP)
+        try:
+            with pytest.raises(RequestTimeout, match="no server of the hub"):
+                await reload_servers(hub)
+            with pytest.raises(RequestTimeout, match="no server of the hub"):
+                await end_leaf_links(hub, "SITE_a")
+        finally:
+            server.send_signal(signal.SIGCONT)
 
 
 async def greeting(port: int, context: ssl.SSLContext) -> bytes:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from causeway.bus import Bus, end_leaf_links, reload_servers, remove_feed
+from causeway.bus import Bus, BusError, ConfigurationRefused, end_leaf_links, reload_servers, remove_feed
 from causeway.cli.declaring import bus_settings, link_account
-from causeway.cli.errors import NoSiteError
+from causeway.cli.errors import NoSiteError, UserError
 from causeway.cli.hub_folder import write_fleet
 from causeway.cli.linkage import hub_account
 from causeway.cli.site_folder import SiteFolder, SiteRecord, write_whole
@@ -20,6 +20,7 @@ async def change_fleet(folder: SiteFolder, old: Fleet, new: Fleet) -> bool:
 
     Raises:
         ConfigurationRefused: nats-server does not take the accounts; sites go on as before.
+        UserError: it can not be told of them; the next start of the hub does.
     """
     write_fleet(folder, new)
     try:
@@ -27,7 +28,15 @@ async def change_fleet(folder: SiteFolder, old: Fleet, new: Fleet) -> bool:
     except NoSiteError:
         return False
     write_whole(folder.root / ACCOUNTS_FILE, render_accounts(new).encode())
-    await _take_effect(record, old, new)
+    try:
+        await _take_effect(record, old, new)
+    except ConfigurationRefused:
+        raise
+    except BusError as error:
+        raise UserError(
+            f"the change is written, and the hub that runs does not have it yet: {error}",
+            "Stop the hub and start it again (`causeway up hub`). Until then a removed site may stay connected.",
+        ) from error
     return True
 
 
