@@ -1,14 +1,14 @@
-"""What the client below raises while a stream of replies is asked for leaves the bus as an error of the bus."""
+"""What the client below raises leaves the bus as an error of the bus; what was said before it is not forgotten."""
 
 from typing import cast
 
 import nats.errors
 import pytest
 
-from causeway.bus import BusError, BusSettings, NotConnected, PayloadTooLarge
+from causeway.bus import BusError, BusSettings, NotConnected, PayloadTooLarge, ProblemReply, RequestTimeout
 from causeway.bus.broker import EdgeBroker
 from causeway.bus.requesting import Requesting
-from causeway.proto.answers import AnswerPart, Ask
+from causeway.proto.answers import Answer, AnswerPart, Ask, Problem
 
 ASK = Ask(kb="kb", question="why?")
 
@@ -70,3 +70,20 @@ async def test_a_word_that_is_too_large_is_told_so() -> None:
     requesting = Requesting(cast(EdgeBroker, client), BusSettings(site="s", service="test"))
     with pytest.raises(PayloadTooLarge):
         await requesting.notify("site.s.ask.kb", ASK)
+
+
+async def test_a_last_try_that_ends_with_the_time_does_not_hide_that_the_service_was_busy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    busy = ProblemReply(Problem(code="busy", message="2 requests are being answered", retryable=True))
+    ends: list[Exception] = [busy, RequestTimeout("site.s.ask.kb after 0.1 s")]
+
+    async def once(*_: object) -> Answer:
+        raise ends.pop(0)
+
+    requesting = Requesting(cast(EdgeBroker, Client("", busy)), BusSettings(site="s", service="test"))
+    monkeypatch.setattr(requesting, "_once", once)
+    with pytest.raises(ProblemReply) as raised:
+        await requesting.request("site.s.ask.kb", ASK, Answer, 60.0)
+    assert raised.value is busy
+    assert ends == []

@@ -129,7 +129,8 @@ class Publishing:
                 await self._broker.client.online(remaining)
                 return await self._attempt(subject, body, head, stream, deadline)
             except (nats.errors.Error, nats.js.errors.Error, NotConnected, TimeoutError) as error:
-                last = error
+                # The last attempt has what time is left, and if that ends it, it says less than the one before.
+                last = last if last and isinstance(error, TimeoutError) else error
                 final = _final(error, subject, stream, len(body))
                 if final is not None:
                     raise final from error

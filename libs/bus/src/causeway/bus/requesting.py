@@ -32,7 +32,8 @@ class Requesting:
         self._settings = settings
 
     async def request(self, subject: str, message: Message, reply_type: type[M], timeout_s: float | None = None) -> M:
-        """One reply. A `busy` reply is asked again, likely of another replica, while there is time.
+        """One reply. A `busy` reply is asked again, likely of another replica, while there is time; what is raised then
+        is that reply, whatever became of the last try.
 
         Raises:
             NoResponders, RequestTimeout, ProblemReply, PayloadTooLarge, NotConnected.
@@ -40,13 +41,17 @@ class Requesting:
         limit_s = self._settings.request_timeout_s if timeout_s is None else timeout_s
         deadline = time.monotonic() + limit_s
         pause_s = BUSY_PAUSE_S
+        busy: ProblemReply | None = None
         while True:
             try:
                 return await self._once(subject, message, reply_type, max(0.001, deadline - time.monotonic()))
+            except RequestTimeout as error:
+                raise busy or error from error
             except ProblemReply as error:
                 nap_s = pause_s * random.uniform(0.5, 1.5)  # noqa: S311  # Jitter, not a secret.
                 if error.problem.code != BUSY or time.monotonic() + nap_s >= deadline:
                     raise
+                busy = error
             await asyncio.sleep(nap_s)
             pause_s = min(2 * pause_s, BUSY_PAUSE_S_MAX)
 
