@@ -122,7 +122,7 @@ class Place:
 
     def monitor(self, page: str) -> Any:
         """A page of the server's monitor, such as `leafz`."""
-        with urllib.request.urlopen(f"http://{self.where.host}:{self.monitor_port}/{page}", timeout=5) as reply:
+        with urllib.request.urlopen(f"http://{self.where.host}:{self.monitor_port}/{page}", timeout=20) as reply:
             return json.loads(reply.read())
 
 

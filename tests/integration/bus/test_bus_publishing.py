@@ -65,7 +65,7 @@ async def test_what_can_not_be_published_says_why(nats_server: NatsServer) -> No
             await bus.publish("site.site1.ask.kb", document(1), msg_id="1")
         await bus.broker.js.delete_stream("DOCUMENTS")
         with pytest.raises(StreamMissing, match="causeway up site"):
-            await bus.publish(DOCUMENTS, document(1), msg_id="1", timeout_s=0.5)
+            await bus.publish(DOCUMENTS, document(1), msg_id="1", timeout_s=2.0)
         nats_server.kill()
         with pytest.raises(NotPublished, match="same"):
             await bus.publish(subjects.STATUS.at(SITE, KB, "aa"), status(1), msg_id="1", timeout_s=0.5)

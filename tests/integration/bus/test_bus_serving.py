@@ -61,7 +61,7 @@ async def test_beyond_its_limit_a_service_says_busy_at_once_and_a_request_asks_a
         waiting = [asyncio.create_task(bus.request(SUBJECT, SEARCH, SearchResult, 10)) for _ in range(2)]
         await until(lambda: running == 2)
         with pytest.raises(ProblemReply) as raised:
-            await bus.request(SUBJECT, SEARCH, SearchResult, 0.3)
+            await bus.request(SUBJECT, SEARCH, SearchResult, 3.0)
         assert raised.value.problem.code == "busy"
         assert raised.value.problem.retryable
         patient = asyncio.create_task(bus.request(SUBJECT, SEARCH, SearchResult, 10))
@@ -152,15 +152,18 @@ async def test_a_stream_that_stalls_ends_within_the_wait_between_two_parts(nats_
             closed.set()
 
     async with declared_bus(nats_server) as bus:
-        endpoint = Endpoint(name="ask", subject="site.site1.ask.*", handler=parts, request_type=Ask, timeout_s=1.0)
-        serving = bus.serve("edge-inference", "1.0.0", "answers", [endpoint])
+        endpoints = [
+            Endpoint(name=name, subject=f"site.site1.{name}.*", handler=parts, request_type=Ask, timeout_s=timeout_s)
+            for name, timeout_s in (("ask", 60.0), ("search", 1.0))
+        ]
+        serving = bus.serve("edge-inference", "1.0.0", "answers", endpoints)
         await asyncio.wait_for(serving.ready.wait(), 10)
         ask = Ask(kb="kb", question="q", stream=True)
-        stalled = bus.request_stream("site.site1.ask.kb", ask, AnswerPart, wait_s=0.3)
+        stalled = bus.request_stream("site.site1.ask.kb", ask, AnswerPart, wait_s=2.0)
         assert (await anext(stalled)).text == "at once"
         with pytest.raises(RequestTimeout, match="no part"):
             await anext(stalled)
-        bounded = bus.request_stream("site.site1.ask.kb", ask, AnswerPart, wait_s=10)
+        bounded = bus.request_stream("site.site1.search.kb", ask, AnswerPart, wait_s=20)
         assert (await anext(bounded)).text == "at once"
         with pytest.raises(ProblemReply, match="deadline"):
             await anext(bounded)

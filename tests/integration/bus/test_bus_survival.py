@@ -190,7 +190,7 @@ async def test_stopping_finishes_the_running_handler_and_hands_the_rest_to_a_sib
         return [Ack() for _ in deliveries]
 
     async with declared_bus(nats_server, "cli") as bus:
-        leaving = Bus(settings(nats_server))
+        leaving = Bus(settings(nats_server, drain_timeout_s=60.0))
         leaving.consume("DOCUMENTS", DOCUMENTS, first, message_types=TYPES, batch_max=3)
         await leaving.start()
         await bus.publish_many([(DOCUMENTS, document(n), f"d{n}") for n in range(10)], window=1)
@@ -243,13 +243,13 @@ async def test_a_service_keeps_its_messages_while_a_long_handler_runs(nats_serve
     async def slow(deliveries: list[Delivery]) -> list[Outcome]:
         tries.append(deliveries[0].num_delivered)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(asyncio.Event().wait(), 2.5)
+            await asyncio.wait_for(asyncio.Event().wait(), 7.0)
         return [Ack() for _ in deliveries]
 
     async with declared_bus(nats_server, "cli") as bus:
         async with Bus(settings(nats_server)) as one, Bus(settings(nats_server)) as two:
             for service in (one, two):
-                service.consume("DOCUMENTS", DOCUMENTS, slow, message_types=TYPES, ack_wait_s=1)
+                service.consume("DOCUMENTS", DOCUMENTS, slow, message_types=TYPES, ack_wait_s=6)
             await bus.publish(DOCUMENTS, document(1), msg_id="d1")
             await until_stored(bus, "DOCUMENTS", 0)
         assert tries == [1]

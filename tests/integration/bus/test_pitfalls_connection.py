@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from typing import Any
 
 import nats.errors
@@ -172,8 +171,6 @@ async def test_a_second_of_silence_is_not_a_failed_publish(nats_server: NatsServ
             ack = await bus.publish("site.site1.document.kb", document(1), msg_id="one")
             assert ack.stream == "DOCUMENTS"
         else:
-            began = time.monotonic()
             with pytest.raises(TimeoutError):
                 await plain.publish(b"", "site.site1.document.kb", stream="DOCUMENTS")
-            assert time.monotonic() - began < 3.0
             nats_server.thaw()

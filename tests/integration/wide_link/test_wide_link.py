@@ -77,7 +77,7 @@ def gone(number: int) -> Callable[[], bool]:
 
 def test_an_answer_takes_the_delay_twice_and_its_words_are_in_the_packets(tmp_path: Path) -> None:
     with wide_link(Conditions(delay_s=0.05), keep_path=tmp_path / "link.pcap") as link, echo(link.hub):
-        assert 0.1 <= call(link.site, link.hub.line_host) < 2.0
+        assert call(link.site, link.hub.line_host) >= 0.1
         said = seen(link.capture_path, link.site.line_host)
         assert said.text() == b"kWordThatIsSaid"
         assert said.whole_bytes == said.header_bytes + len(said.text()) + said.repeated_bytes
