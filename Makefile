@@ -20,6 +20,8 @@ SETUP ?= setup
 export CAUSEWAY_MODELS ?= $(CURDIR)/.models
 # onnxruntime reports to its maker unless this is set before it is imported.
 export ORT_DISABLE_TELEMETRY := 1
+# A service imports a thousand modules, and its next start half as long if they stay compiled, whatever is set outside.
+export PYTHONDONTWRITEBYTECODE :=
 # Two cores run many processes in the tests: each computes on one thread.
 TEST_ENVIRONMENT := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 RAYON_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 PYTEST := $(TEST_ENVIRONMENT) $(BIN)/pytest
