@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 from causeway.bus import Bus, BusSettings, Caller, Endpoint, ProblemReply
@@ -16,28 +16,35 @@ from tests.support.scripted_cloud import HUB_MARGIN_S, accepted, final, token
 
 @dataclass
 class StubHub:
-    """`first_s` before the first token; then `then` decides: `answers`, `dies`, `hangs`, `garbage`, `refuses`, or
-    `writes_on` until the time that it was given is over but for the hub's margin."""
+    """`first_s` before the first token, and not before `go` where there is one; then `then` decides: `answers`, `dies`,
+    `hangs`, `garbage`, `refuses`, or `writes_on` until the time that it was given is over but for `margin_s`. As a hub
+    does, it pauses no longer than somebody waits."""
 
     first_s: float = 0.05
     then: str = "answers"
     code: str = "busy"
+    margin_s: float = HUB_MARGIN_S
+    go: asyncio.Event | None = None
     asked: list[CloudAsk] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
+    _given_up: dict[str, asyncio.Event] = field(default_factory=dict)
 
     def ask(self, caller: Caller, request: CloudAsk) -> AsyncGenerator[Message, None]:
         """The parts of one reply."""
         self.asked.append(request)
+        self._given_up[request.ask_id] = asyncio.Event()
         return self._parts(request, caller.received_monotonic_s)
 
     async def _parts(self, request: CloudAsk, received_s: float) -> AsyncGenerator[Message, None]:
         if self.then == "refuses":
             raise ProblemReply(Problem(code=self.code, message="not now"))
         yield accepted()
-        await asyncio.sleep(self.first_s)
+        if self.go is not None:
+            await self.go.wait()
+        await self._pause(request, self.first_s)
         yield token(1, "Every employee ")
         if self.then == "hangs":
-            await asyncio.sleep(request.deadline_ms / 1000)
+            await self._pause(request, request.deadline_ms / 1000)
         if self.then == "dies":
             raise ProblemReply(Problem(code="engine_down", message="the engine died"))
         if self.then == "garbage":
@@ -45,15 +52,21 @@ class StubHub:
             yield CloudCancel(ask_id="?")
         yield token(2, "has twelve days")
         if self.then == "writes_on":
-            left_s = received_s + request.deadline_ms / 1000 - HUB_MARGIN_S - time.monotonic()
-            await asyncio.sleep(max(0.0, left_s))
+            left_s = received_s + request.deadline_ms / 1000 - self.margin_s - time.monotonic()
+            await self._pause(request, max(0.0, left_s))
             yield final(index=3, finish_reason="abort")
             return
         yield final(index=3)
 
+    async def _pause(self, request: CloudAsk, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._given_up[request.ask_id].wait()
+
     async def cancel(self, caller: Caller, cancel: CloudCancel) -> None:
         """Nobody waits for this one."""
         self.cancelled.append(cancel.ask_id)
+        self._given_up.setdefault(cancel.ask_id, asyncio.Event()).set()
 
 
 @asynccontextmanager

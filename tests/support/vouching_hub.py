@@ -150,9 +150,10 @@ class VouchingFleet:
 
     @asynccontextmanager
     async def site(
-        self, carried: Collection[DocumentName] = (), *, linked_first: bool = True
+        self, carried: Collection[DocumentName] = (), *, linked_first: bool = True, timeout_s: float = 10.0
     ) -> AsyncIterator[AskingSite]:
-        """A replica that has caught up; `carried` is what the site's own log carries. Its `link` is started, or not."""
+        """A replica that has caught up; `carried` is what the site's own log carries. Its `link` is started, or not.
+        A hub that says nothing for `timeout_s` is taken for one that is away."""
         registry = CollectorRegistry()
         own, link = self.servers.bus(SITE, service="edge-inference"), self.servers.bus(SITE, "link", "edge-link")
         metrics = AftermathMetrics(registry)
@@ -163,7 +164,9 @@ class VouchingFleet:
         async def carries(documents: Collection[DocumentName]) -> set[DocumentName]:
             return set(documents) & set(carried)
 
-        watching = ForeignWatching(link, SITE, invalidating, cache, carries, metrics, every_s=EVERY_S, timeout_s=1.0)
+        watching = ForeignWatching(
+            link, SITE, invalidating, cache, carries, metrics, every_s=EVERY_S, timeout_s=timeout_s
+        )
         asking = AskingSite(
             bus=own, link=link, cache=cache, invalidating=invalidating, watching=watching, registry=registry
         )

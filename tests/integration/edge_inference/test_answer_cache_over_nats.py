@@ -31,7 +31,7 @@ from tests.support.knowledge_builders import DIMS, KB, unit_vector
 from tests.support.knowledge_log import document_entries, publish
 from tests.support.nats_server import NatsServer, nats_server
 from tests.support.replica_site import BOUND_S, QUESTION, SITE, bus, bus_to
-from tests.support.waiting import until
+from tests.support.waiting import until, until_async
 
 __all__ = ["bus", "nats_server"]
 MODEL = "hashed/test@1"
@@ -212,9 +212,14 @@ async def test_a_change_of_a_cited_chunk_uncaches_on_every_replica_and_another_c
         await publish(bus, *document_entries(SITE, "leave.md", [NEW, OTHER], 2))
         await until(lambda: first.look().answer is None and second.look().answer is None)
         assert first.look("When is lunch served in the canteen?").answer is not None
-        stored = await bus.last(streams.CACHE.name, subjects.CACHED.at(SITE, KB, first.cache.key_of(ask_of()).hex()))
-        assert stored is not None
-        assert getattr(stored.message, "reason", "") == "revised"
+        subject = subjects.CACHED.at(SITE, KB, first.cache.key_of(ask_of()).hex())
+
+        async def told() -> bool:
+            stored = await bus.last(streams.CACHE.name, subject)
+            return stored is not None and getattr(stored.message, "reason", "") == "revised"
+
+        # An entry leaves memory before that is published.
+        await until_async(told)
         assert first.count("uncached_total", kb=KB, reason="revised") == 1
 
 

@@ -25,6 +25,7 @@ from tests.support.replica_site import SITE, bus, bus_to
 from tests.support.waiting import until
 
 __all__ = ["bus", "nats_server"]
+ANSWERED = subjects.ANSWERED.at(SITE, KB)
 
 
 @dataclass
@@ -34,6 +35,7 @@ class Replica:
     confidence: CalibratedConfidence
     watch: DriftWatch
     feedback: FeedbackFollowing
+    answers: AnswersFollowing
 
     @property
     def threshold(self) -> float:
@@ -41,8 +43,9 @@ class Replica:
         return self.watch.threshold(KB, "en")
 
     async def at_end(self, bus: Bus) -> None:
-        """Wait until all feedback has been taken."""
-        last = await bus.last_seq(streams.FEEDBACK.name)
+        """Wait until all feedback has been taken, also what was quicker here than its answer."""
+        kept, last = await bus.last(streams.ANSWERS.name, ANSWERED), await bus.last_seq(streams.FEEDBACK.name)
+        await until(lambda: kept is None or self.answers.follower.position.seq >= kept.seq)
         await until(lambda: self.feedback.follower.position.seq >= last)
 
 
@@ -58,7 +61,7 @@ async def replica(server: NatsServer, bus: Bus, *, followed_max: int = 5_000) ->
     feedback = FeedbackFollowing(
         own, SITE, answers, metrics, observers=[watch.observe], ready=calibrations.caught_up.wait
     )
-    one = Replica(confidence, watch, feedback)
+    one = Replica(confidence, watch, feedback, answers)
     async with own:
         await until(feedback.follower.caught_up.is_set)
         await one.at_end(bus)
@@ -77,7 +80,7 @@ async def judge(bus: Bus, first: int, count: int, *, right: bool) -> None:
 
 async def forget_answers(bus: Bus) -> None:
     """As when so many answers were given since that none of these is read at a start."""
-    await bus.purge(streams.ANSWERS.name, subjects.ANSWERED.at(SITE, KB))
+    await bus.purge(streams.ANSWERS.name, ANSWERED)
 
 
 async def said(bus: Bus) -> list[CalibrationDrifted]:

@@ -30,7 +30,12 @@ SITE = "branch-1"
 BOUND_S = 90.0
 MODELS = Path(os.environ.get("CAUSEWAY_MODELS", Path.cwd() / ".models"))
 MODEL = MODELS / "multilingual-e5-small"
-pytestmark = [pytest.mark.model, pytest.mark.skipif(not MODEL.exists(), reason=f"{MODEL} is not there: make model")]
+pytestmark = [
+    pytest.mark.model,
+    # Each start loads the model, and a busy machine has little time for it.
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(not MODEL.exists(), reason=f"{MODEL} is not there: make model"),
+]
 
 
 @pytest.fixture
@@ -70,7 +75,7 @@ class Shipped:
 
     def page(self, path: str) -> tuple[int, str]:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as reply:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as reply:
                 return reply.status, reply.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from causeway.bus import Bus
 from causeway.bus.streams import declare
+from causeway.edge_inference import given
 from causeway.edge_inference.aftermath_metrics import AftermathMetrics
 from causeway.edge_inference.given import Given
 from causeway.edge_inference.usage_of import Tariff
@@ -22,11 +23,17 @@ from causeway.proto.usage import UsageRecorded
 from tests.support.answers_given import answer_of, ask_of, cited
 from tests.support.knowledge_builders import KB
 from tests.support.nats_server import NatsServer, ServerOptions, nats_server, running_server
-from tests.support.replica_site import SITE, bus, bus_to
+from tests.support.replica_site import BOUND_S, SITE, bus, bus_to
 from tests.support.waiting import until, until_async
 
 __all__ = ["bus", "nats_server"]
 SECRET = "the patient of room 7"
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits when a ledger is left is stored, however busy the machine is."""
+    monkeypatch.setattr(given, "STOP_S", 60.0)
 
 
 async def stored(bus: Bus, stream: str) -> list[Message]:
@@ -153,7 +160,7 @@ async def test_what_is_given_while_the_server_is_away_is_kept_when_it_is_back(
 async def test_a_full_queue_drops_and_counts_and_no_asker_waits(bus: Bus, nats_server: NatsServer) -> None:
     registry = CollectorRegistry()
     ledger = Given(bus, SITE, AftermathMetrics(registry), queue_max=3)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(BOUND_S):
         for number in range(10):
             await ledger.given(ask_of(), answer_of(f"a{number}"), [])
     assert count(registry, "answers_unkept_total", what="answer", reason="queue_full") == 7

@@ -11,6 +11,7 @@ import pytest
 
 from causeway.breaker import Phase
 from causeway.bus import Bus
+from causeway.edge_inference import breaking, given
 from causeway.edge_inference.service import Service
 from causeway.proto import subjects
 from causeway.proto.answers import AnswerPart, Ask, PartKind, Route
@@ -27,11 +28,18 @@ from tests.support.waiting import until, until_async
 
 __all__ = ["bus", "nats_server"]
 UNKNOWN = "Which moon of Saturn has methane lakes?"
-FAST: dict[str, Any] = {
+OPEN_S = 60.0
+PATIENT: dict[str, Any] = {
+    "link_user": "link",
     "breaker_calls_min": 2,
     "breaker_window_calls": 4,
-    "breaker_open_wait_s": 0.3,
-    "breaker_open_wait_s_max": 0.6,
+    "breaker_open_wait_s": OPEN_S,
+    "breaker_open_wait_s_max": OPEN_S,
+    # A test that is about one of these says so; for the others a busy machine must not come to them.
+    "cloud_first_token_ms": 20_000,
+    "cloud_token_gap_ms": 20_000,
+    # Audits are drawn by chance, and the hub would hear of them.
+    "audit_share": 0.0,
 }
 
 
@@ -45,8 +53,7 @@ async def known(bus: Bus, residency: Residency = Residency.PUBLIC) -> None:
 async def site(
     bus: Bus, server: NatsServer, folder: Path, *, residency: Residency = Residency.PUBLIC, **more: Any
 ) -> AsyncIterator[Service]:
-    settings: dict[str, Any] = {"link_user": "link", **FAST, **more}
-    async with replica(server, folder, **settings) as service:
+    async with replica(server, folder, **(PATIENT | more)) as service:
         await known(bus, residency)
         assert service.around.cloud is not None
         cloud = service.around.cloud
@@ -96,53 +103,58 @@ async def test_the_same_question_again_comes_out_of_the_cache(
 
 
 @pytest.mark.parametrize(
-    ("then", "first_s", "decision", "within_s"),
+    ("then", "first_s", "decision", "limits"),
     [
-        ("answers", 2.0, "cloud_slow", 1.5),
-        ("dies", 0.05, "cloud_broken", 1.5),
-        ("garbage", 0.05, "cloud_garbage", 1.5),
-        ("hangs", 0.05, "cloud_stalled", 2.0),
-        ("refuses", 0.05, "refused_busy", 1.5),
+        ("answers", 30.0, "cloud_slow", {"cloud_first_token_ms": 500}),
+        ("dies", 0.05, "cloud_broken", {}),
+        ("garbage", 0.05, "cloud_garbage", {}),
+        ("hangs", 0.05, "cloud_stalled", {"cloud_token_gap_ms": 400}),
+        ("refuses", 0.05, "refused_busy", {}),
     ],
 )
 async def test_whatever_the_hub_does_the_local_answer_comes_and_says_so(
-    bus: Bus, nats_server: NatsServer, tmp_path: Path, then: str, first_s: float, decision: str, within_s: float
+    bus: Bus, nats_server: NatsServer, tmp_path: Path, then: str, first_s: float, decision: str, limits: dict[str, Any]
 ) -> None:
     hub = StubHub(first_s=first_s, then=then)
-    async with (
-        stub_hub(nats_server, SITE, hub),
-        site(bus, nats_server, tmp_path / "vault", cloud_token_gap_ms=400),
-    ):
+    async with stub_hub(nats_server, SITE, hub), site(bus, nats_server, tmp_path / "vault", **limits):
         await ask(bus, UNKNOWN, cloud=False)
         began_s = time.monotonic()
-        answer = await ask(bus, UNKNOWN, deadline_ms=5_000)
-        assert time.monotonic() - began_s < within_s
+        answer = await ask(bus, UNKNOWN, deadline_ms=60_000)
+        assert time.monotonic() - began_s < BOUND_S, "long before its deadline"
         assert (answer.route, answer.decision, answer.abstained) == (Route.FALLBACK, decision, True)
         assert answer.reason
         if then in ("answers", "hangs"):
-            await until(lambda: hub.cancelled == [hub.asked[0].ask_id])
+            await until(lambda: hub.cancelled == [one.ask_id for one in hub.asked] != [])
 
 
 async def test_a_hub_that_nobody_serves_opens_the_breaker_and_one_probe_heals_it(
-    bus: Bus, nats_server: NatsServer, tmp_path: Path
+    bus: Bus, nats_server: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(breaking, "CLAIM_S_MAX", BOUND_S)
     async with site(bus, nats_server, tmp_path / "vault") as service:
+        breaker = service.around.breaker
         answers = [await ask(bus, UNKNOWN) for _ in range(3)]
         assert [answer.decision for answer in answers] == ["cloud_unreachable", "cloud_unreachable", "breaker_open"]
         assert [answer.route for answer in answers] == [Route.FALLBACK, Route.FALLBACK, Route.EDGE]
-        hub = StubHub()
+        assert not breaker.look().allowed
+        go = asyncio.Event()
+        hub = StubHub(go=go)
         async with stub_hub(nats_server, SITE, hub):
-            await until(lambda: service.around.breaker.look().allowed)
-            replies = await asyncio.gather(*(ask(bus, UNKNOWN, cache=False) for _ in range(8)))
-            assert [reply.route for reply in replies].count(Route.CLOUD) == len(hub.asked) == 1
+            monkeypatch.setattr(breaker, "_clock_s", lambda: time.monotonic() + OPEN_S)
+            assert breaker.look().allowed
+            async with asyncio.TaskGroup() as group:
+                asking = [group.create_task(ask(bus, UNKNOWN, cache=False)) for _ in range(8)]
+                # Until the others have their answers the probe has none, or it would heal the breaker for them.
+                await until(lambda: sum(one.done() for one in asking) >= 7)
+                go.set()
+            assert [one.result().route for one in asking].count(Route.CLOUD) == len(hub.asked) == 1
             assert (await ask(bus, UNKNOWN, cache=False)).route is Route.CLOUD
 
 
 async def test_two_replicas_of_a_site_share_their_breaker(bus: Bus, nats_server: NatsServer, tmp_path: Path) -> None:
-    long = FAST | {"breaker_open_wait_s": 30.0, "breaker_open_wait_s_max": 30.0}
     async with (
-        site(bus, nats_server, tmp_path / "one", **long) as one,
-        replica(nats_server, tmp_path / "two", link_user="link", **long) as two,
+        site(bus, nats_server, tmp_path / "one") as one,
+        replica(nats_server, tmp_path / "two", **PATIENT) as two,
     ):
 
         async def opened() -> bool:
@@ -150,8 +162,9 @@ async def test_two_replicas_of_a_site_share_their_breaker(bus: Bus, nats_server:
             return {one.around.breaker.state.phase, two.around.breaker.state.phase} == {Phase.OPEN}
 
         await until_async(opened)
-        turned = [delivery.message async for delivery in bus.scan("BREAKER", [one.around.breaker.subject])]
-        assert [turn.state for turn in turned if isinstance(turn, BreakerTurned)] == [BreakerState.OPEN]
+    # Each has told what it had to tell by now.
+    turned = [delivery.message async for delivery in bus.scan("BREAKER", [one.around.breaker.subject])]
+    assert [turn.state for turn in turned if isinstance(turn, BreakerTurned)] == [BreakerState.OPEN]
 
 
 async def test_a_question_about_restricted_evidence_never_leaves(
@@ -186,13 +199,21 @@ async def test_a_site_that_has_not_joined_answers_as_before(bus: Bus, nats_serve
 
 
 async def test_a_replica_that_stops_answers_what_it_has_begun_and_keeps_it(
-    bus: Bus, nats_server: NatsServer, tmp_path: Path
+    bus: Bus, nats_server: NatsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hub = StubHub(first_s=0.3)
-    async with stub_hub(nats_server, SITE, hub):
-        async with site(bus, nats_server, tmp_path / "vault"):
-            asking = asyncio.create_task(ask(bus, UNKNOWN))
+    monkeypatch.setattr(given, "STOP_S", BOUND_S)
+    go = asyncio.Event()
+    hub = StubHub(go=go)
+
+    async def write_once_it_stops(service: Service) -> None:
+        await until(lambda: not service.serving.ready.is_set())
+        go.set()
+
+    async with stub_hub(nats_server, SITE, hub), asyncio.TaskGroup() as group:
+        async with site(bus, nats_server, tmp_path / "vault") as service:
+            asking = group.create_task(ask(bus, UNKNOWN))
             await until(lambda: len(hub.asked) == 1)
+            group.create_task(write_once_it_stops(service))
         answer = await asking
         assert (answer.route, answer.text) == (Route.CLOUD, TEXT)
         kept = await bus.last(subjects.ANSWERED.stream, subjects.ANSWERED.at(SITE, KB))

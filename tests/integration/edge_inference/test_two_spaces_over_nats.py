@@ -82,7 +82,7 @@ async def serves(service: Service) -> None:
 async def dense(bus: Bus, number: int) -> list[str]:
     """The document that a search by meaning alone finds first for a text of `TEXTS`."""
     search = Search(kb=KB, question=TEXTS[number], mode=SearchMode.DENSE, documents_max=1)
-    result = await bus.request(subjects.SEARCH.at(SITE, KB), search, SearchResult, 5.0)
+    result = await bus.request(subjects.SEARCH.at(SITE, KB), search, SearchResult, BOUND_S)
     return [passage.document_id for passage in result.passages]
 
 

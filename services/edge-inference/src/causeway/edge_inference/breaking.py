@@ -1,7 +1,8 @@
 """The breaker before the hub, one for all replicas of a site: each turn is a message of BREAKER, the newest is true.
 
-Guarantee: with JetStream there, at most one replica probes at a time, because a probe goes only when its claim was the
-first to follow the last turn (compare-and-set). Without it each replica decides by what it saw itself.
+Guarantee: with JetStream there, and answering within half of CLAIM_S_MAX, at most one replica probes at a time, because
+a probe goes only when its claim was the first to follow the last turn (compare-and-set). Without it, or when it takes
+longer, each replica decides by what it saw itself.
 """
 
 import asyncio
