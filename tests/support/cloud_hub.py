@@ -31,6 +31,9 @@ from tests.support.waiting import until_async
 KB = "handbook"
 SITE = "branch-1"
 _numbers = itertools.count()
+# No test is about these: any process may stand still for seconds on a busy machine.
+_ASK_MS = 100_000
+_BUS_S = 30.0
 # Of each: its origin, kb, document id, title and texts.
 SHARED: tuple[tuple[str, str, str, str, tuple[str, ...]], ...] = (
     (
@@ -142,7 +145,7 @@ class Hub:
     def request(self, question: str, **changes: Any) -> CloudAsk:
         """An ask with a new id and much time."""
         asked = CloudAsk(
-            ask_id=f"ask-{next(_numbers)}", kb=KB, question=question, deadline_ms=20_000, first_token_ms=20_000
+            ask_id=f"ask-{next(_numbers)}", kb=KB, question=question, deadline_ms=_ASK_MS, first_token_ms=_ASK_MS
         )
         return msgspec.structs.replace(asked, **changes)
 
@@ -155,17 +158,17 @@ class Hub:
         got = into or Asked()
         try:
             subject = subjects.CLOUD_ASK.at(site)
-            async for part in self.site.request_stream(subject, asked, CloudPart, wait_s=30.0, total_s=60.0):
+            async for part in self.site.request_stream(subject, asked, CloudPart, wait_s=60.0, total_s=110.0):
                 got.parts.append(part)
         except ProblemReply as reply:
             got.problem = reply.problem
         return got
 
-    async def status(self, site: str = SITE) -> CloudStatus:
+    async def status(self, site: str = SITE, timeout_s: float | None = None) -> CloudStatus:
         """How the hub says that it is."""
-        return await self.site.request(subjects.CLOUD_STATUS.at(site), CloudStatusAsked(), CloudStatus)
+        return await self.site.request(subjects.CLOUD_STATUS.at(site), CloudStatusAsked(), CloudStatus, timeout_s)
 
-    async def until_status(self, healthy: bool, bound_s: float = 20.0) -> None:
+    async def until_status(self, healthy: bool, bound_s: float = 30.0) -> None:
         """Return once the hub says so of its engine."""
 
         async def says() -> bool:
@@ -202,15 +205,18 @@ async def hub(server: NatsServer, milvus_uri: str, engine_url: str, **settings: 
         "engine_metrics_url": f"{engine_url}/metrics",
         "engine_watch_every_s": 0.1,
         "engine_measure_every_s": 0.2,
+        "engine_connect_timeout_s": 10.0,
+        "engine_idle_timeout_s": 60.0,
+        "engine_call_timeout_s": 10.0,
         "milvus_uri": milvus_uri,
-        "milvus_timeout_s": 10.0,
+        "milvus_timeout_s": 30.0,
         "metrics_port": -1,
         "drain_timeout_s": 10.0,
     }
     service = build(Settings(site="hub", nats_url=server.url, **(chosen | settings)))
     async with (
-        Bus(BusSettings(url=server.url, site="hub", service="test")) as bus,
-        Bus(BusSettings(url=server.url, site=SITE, service="asker")) as site,
+        Bus(_bus(server, "hub", "test")) as bus,
+        Bus(_bus(server, SITE, "asker")) as site,
     ):
         await declare(bus, fresh=True)
         await bus.publish(
@@ -220,13 +226,17 @@ async def hub(server: NatsServer, milvus_uri: str, engine_url: str, **settings: 
         task = asyncio.create_task(_run(service, stop))
         running = Hub(bus=bus, site=site, stop=stop, service=task)
         try:
-            await until_async(lambda: _serves(running))
+            await until_async(lambda: _serves(running), 60.0)
             if settings.get("engine") != "none":
                 await running.until_status(True)
             yield running
         finally:
             stop.set()
-            await asyncio.wait_for(task, 30.0)
+            await asyncio.wait_for(task, 60.0)
+
+
+def _bus(server: NatsServer, site: str, service: str) -> BusSettings:
+    return BusSettings(url=server.url, site=site, service=service, api_timeout_s=_BUS_S, request_timeout_s=_BUS_S)
 
 
 async def _run(service: Body, stop: asyncio.Event) -> None:

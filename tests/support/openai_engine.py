@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from causeway.cli.ports import free_port
 from causeway.language import sentences, terms
 
 MODEL = "stand-in"
@@ -24,12 +25,19 @@ _PIECE = re.compile(r"\s*[^\W\u4e00-\u9fff]+|\s*.", re.DOTALL)
 _REASONS = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 429: "Too Many Requests"}
 
 
+def _opened() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass
 class Knobs:
     """How it behaves. Counts are of text events; `None` means never. `status` is that of every generation."""
 
     first_token_s: float = 0.0
     token_s: float = 0.0
+    """0: the text is written in one go, so that whoever reads it waits for nothing after its first token."""
     status: int = 200
     unserved_model: str = ""
     """A generation by this one is a 404, as with vLLM."""
@@ -55,7 +63,8 @@ class Knobs:
 
 @dataclass
 class StandIn:
-    """A running one. `aborted` counts streams that their clients closed before their end."""
+    """A running one. `aborted` counts streams that their clients closed before their end. While `gate` is not set, no
+    stream comes to its first token, however long that takes."""
 
     knobs: Knobs = field(default_factory=Knobs)
     port: int = 0
@@ -65,6 +74,7 @@ class StandIn:
     running: int = 0
     waiting: int = 0
     rejected: int = 0
+    gate: asyncio.Event = field(default_factory=_opened)
     _server: asyncio.Server | None = None
     _slots: asyncio.Condition = field(default_factory=asyncio.Condition)
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
@@ -74,9 +84,9 @@ class StandIn:
         return f"http://127.0.0.1:{self.port}"
 
     async def start(self) -> "StandIn":
-        """Listen; the port stays the same over stops."""
+        """Listen; the port stays the same over stops, and no outgoing connection takes it meanwhile."""
+        self.port = self.port or free_port()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = int(self._server.sockets[0].getsockname()[1])
         return self
 
     async def kill(self) -> None:
@@ -171,6 +181,7 @@ class StandIn:
     async def _stream(self, body: dict[str, Any], writer: asyncio.StreamWriter) -> None:
         knobs = self.knobs
         await _event(writer, _chunk(body, {"role": "assistant", "content": ""}))
+        await self.gate.wait()
         await asyncio.sleep(knobs.first_token_s)
         prompt = "".join(message["content"] for message in body["messages"])
         whole = _PIECE.findall(knobs.text or _answer(body["messages"][-1]["content"]))
@@ -180,7 +191,8 @@ class StandIn:
             if await self._fails(number, writer):
                 return
             await _event(writer, _chunk(body, {"content": piece}))
-            await asyncio.sleep(knobs.token_s)
+            if knobs.token_s:
+                await asyncio.sleep(knobs.token_s)
         if await self._fails(len(pieces), writer):
             return
         if knobs.finish:

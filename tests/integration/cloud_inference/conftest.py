@@ -7,13 +7,19 @@ from pathlib import Path
 import pytest
 
 from tests.support.cloud_hub import encoder, fill
-from tests.support.milvus_servers import embedded_milvus
+from tests.support.milvus_servers import EmbeddedMilvus, embedded_milvus
 
 
 @pytest.fixture(scope="session")
-def shared_shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a Milvus that holds SHARED."""
+def shared_milvus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedMilvus]:
+    """A Milvus that holds SHARED. Whoever kills it starts it again."""
     root: Path = tmp_path_factory.mktemp("milvus")
     with embedded_milvus(root) as milvus:
         asyncio.run(fill(milvus.uri, encoder()))
-        yield milvus.uri
+        yield milvus
+
+
+@pytest.fixture
+def shared_shelf(shared_milvus: EmbeddedMilvus) -> str:
+    """The address of it."""
+    return shared_milvus.uri

@@ -1,11 +1,12 @@
 """A site asks over real NATS, Milvus is searched, an engine that speaks the protocol answers: what comes back."""
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from causeway.bus import ProblemReply
+from causeway.bus import NoResponders, ProblemReply, RequestTimeout
 from causeway.proto import encode, subjects
 from causeway.proto.cloud import (
     CitationsAsked,
@@ -157,15 +158,20 @@ async def test_a_long_answer_and_its_prompt_fit_into_the_context_together(
 async def test_an_ask_that_can_not_make_it_is_refused_at_once_and_never_reaches_the_engine(
     nats_server: NatsServer, shared_shelf: str
 ) -> None:
-    async with stand_in(Knobs(first_token_s=1.0)) as engine, hub(nats_server, shared_shelf, engine.url) as running:
+    async with (
+        stand_in(Knobs(first_token_s=1.0)) as engine,
+        # Measured again because of the refusal, the engine would be asked for that.
+        hub(nats_server, shared_shelf, engine.url, engine_measure_every_s=600.0) as running,
+    ):
         seen = len(engine.requests)
         began = asyncio.get_running_loop().time()
-        got = await running.ask(LEAVE, first_token_ms=100, deadline_ms=5_000)
+        got = await running.ask(LEAVE, first_token_ms=100, deadline_ms=60_000)
         took_s = asyncio.get_running_loop().time() - began
         assert got.problem is not None
         assert (got.problem.code, got.problem.retryable) == (Refusal.DEADLINE, True)
+        assert "the first token would take" in got.problem.message
         assert got.parts == []
-        assert took_s < 1.0, "it waited for what it knew"
+        assert took_s < 30.0, "it waited for what it knew"
         assert len(engine.requests) == seen
         status = await running.status()
         assert status.refused == {"deadline_unreachable": 1}
@@ -179,7 +185,7 @@ async def test_beyond_the_limit_of_a_site_or_of_all_an_ask_is_refused_as_busy(
         stand_in() as engine,
         hub(nats_server, shared_shelf, engine.url, requests_max=3, engine_measure_every_s=60.0) as running,
     ):
-        engine.knobs.first_token_s = 2.0
+        engine.gate.clear()
         two = [asyncio.create_task(running.ask(LEAVE)) for _ in range(2)]
         await until(lambda: engine.running == 2)
         got = await running.ask(LEAVE)
@@ -192,6 +198,7 @@ async def test_beyond_the_limit_of_a_site_or_of_all_an_ask_is_refused_as_busy(
         got = await running.ask(LEAVE, site="branch-3")
         assert got.problem is not None
         assert (got.problem.code, "a site" in got.problem.message) == (Refusal.BUSY, False)
+        engine.gate.set()
         for task in two:
             assert not (await task).answer.abstained
 
@@ -242,25 +249,39 @@ async def test_an_asker_who_is_gone_makes_the_engine_stop(nats_server: NatsServe
         await until(lambda: len(got.parts) > count + 2)
         assert engine.aborted == 0
         await running.site.notify(subjects.CLOUD_CANCEL.at(SITE), CloudCancel(ask_id=asked.ask_id))
-        await until(lambda: engine.aborted == 1, 2.0)
-        await until(lambda: engine.running == 0, 2.0)
+        await until(lambda: engine.aborted == 1 and engine.running == 0)
         ended = await task
         assert ended.problem is not None
         assert ended.problem.code == "cancelled"
         (used,) = await running.until_used(1)
-        assert 0 < used.completion_tokens < 200, "what was generated until then is paid for"
+        tokens = sum(part.kind is CloudPartKind.TOKEN for part in ended.parts)
+        assert 0 < used.completion_tokens == tokens, "what was generated until then is paid for"
 
 
 async def test_a_stop_takes_nothing_new_and_finishes_what_runs(nats_server: NatsServer, shared_shelf: str) -> None:
-    async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url) as running:
-        engine.knobs.first_token_s = 1.0
+    async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url, drain_timeout_s=30.0) as running:
+        engine.gate.clear()
         task = asyncio.create_task(running.ask(LEAVE))
         await until(lambda: engine.running == 1)
         running.stop.set()
+        await until_async(lambda: takes_nothing(running))
+        with pytest.raises(NoResponders):
+            await running.ask(LEAVE)
+        engine.gate.set()
         got = await task
         assert not got.answer.abstained
-        await asyncio.wait_for(running.service, 20.0)
+        await asyncio.wait_for(running.service, 60.0)
         assert len(await running.usage()) == 1
+
+
+async def takes_nothing(running: Hub) -> bool:
+    # What arrives while it stops may get no reply.
+    with suppress(RequestTimeout):
+        try:
+            await running.status(timeout_s=1.0)
+        except NoResponders:
+            return True
+    return False
 
 
 async def test_a_site_is_told_which_of_the_passages_that_it_cites_do_not_stand_and_nothing_else(

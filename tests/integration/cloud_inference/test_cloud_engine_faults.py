@@ -10,8 +10,8 @@ import pytest
 from causeway.milvus.shelf import MilvusShelf
 from causeway.milvus.values import ShelfPosition
 from causeway.proto.cloud import CloudPartKind, Refusal
-from tests.support.cloud_hub import KB, Asked, Hub, encoder, fill, hub, kinds
-from tests.support.milvus_servers import embedded_milvus
+from tests.support.cloud_hub import KB, Asked, Hub, hub, kinds
+from tests.support.milvus_servers import EmbeddedMilvus
 from tests.support.nats_server import NatsServer
 from tests.support.openai_engine import Knobs, stand_in
 from tests.support.waiting import until, until_async
@@ -19,15 +19,21 @@ from tests.support.waiting import until, until_async
 pytestmark = pytest.mark.model
 LEAVE = "How many days of paid annual leave do employees have?"
 NIANJIA = "员工每年有几天带薪年休假？"
-# Far below what anything that was waited for would take, and far above what a busy machine needs.
-AT_ONCE_S = 1.0
+# What an ask has here, and half of it: whoever is told so soon has not waited for it.
+ASK_MS = 60_000
+AT_ONCE_S = 30.0
 SENTENCE = "Employees are entitled to ten days of paid annual leave [1]. "
 
 
 async def timed(running: Hub, **changes: Any) -> tuple[Asked, float]:
     began = asyncio.get_running_loop().time()
-    got = await running.ask(LEAVE, **changes)
+    got = await running.ask(LEAVE, **{"deadline_ms": ASK_MS, "first_token_ms": ASK_MS, **changes})
     return got, asyncio.get_running_loop().time() - began
+
+
+async def answered(running: Hub, **changes: Any) -> bool:
+    got = await running.ask(LEAVE, **changes)
+    return got.problem is None and not got.answer.abstained
 
 
 def code(got: Asked) -> str:
@@ -110,20 +116,25 @@ async def test_an_engine_that_is_killed_in_the_middle_of_answers_refuses_at_once
 async def test_a_first_token_that_is_late_ends_the_ask_then_and_the_engine_stops(
     nats_server: NatsServer, shared_shelf: str
 ) -> None:
-    # The engine may be silent for less than that within a stream, which is something else.
-    limits = {"engine_idle_timeout_s": 0.5}
+    # The engine may be silent for less than that within a stream, which is something else. Measured again because of
+    # the refusal, it would go on.
+    limits = {"engine_idle_timeout_s": 0.5, "engine_measure_every_s": 600.0}
     async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url, **limits) as running:
-        engine.knobs = Knobs(first_token_s=10.0)
-        got, took_s = await timed(running, first_token_ms=1_500)
+        engine.gate.clear()
+        aborted = engine.aborted
+        # Of these six seconds a busy machine may take five to search, and the engine must be asked in them.
+        got, took_s = await timed(running, first_token_ms=6_000)
         assert code(got) == Refusal.DEADLINE
-        assert 1.4 < took_s < 4.0
-        await until(lambda: engine.aborted == 1 and engine.running == 0, 2.0)
+        assert kinds(got.parts) == ["accepted"]
+        assert 5.9 < took_s < AT_ONCE_S
+        await until(lambda: engine.aborted == aborted + 1 and engine.running == 0)
         (used,) = await running.until_used(1)
         assert (used.prompt_tokens, used.completion_tokens) == (0, 0)
-        # Whoever has no more time than that is not begun any more.
-        again, took_s = await timed(running, first_token_ms=1_500)
+        # Whoever has no more time than that is not begun any more, however long the search took of it.
+        seen = len(engine.requests)
+        again = await running.ask(LEAVE, first_token_ms=750)
         assert (code(again), again.parts) == (Refusal.DEADLINE, [])
-        assert took_s < AT_ONCE_S
+        assert len(engine.requests) == seen
 
 
 async def test_a_pace_that_was_bad_once_is_measured_again_and_answers_come_back(
@@ -131,25 +142,20 @@ async def test_a_pace_that_was_bad_once_is_measured_again_and_answers_come_back(
 ) -> None:
     async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url) as running:
         engine.knobs = Knobs(first_token_s=2.0)
-        for _ in range(3):
-            assert not (await running.ask(LEAVE)).answer.abstained
+        assert all(await asyncio.gather(*(answered(running) for _ in range(3))))
         engine.knobs = Knobs()
         refused = await running.ask(LEAVE, first_token_ms=800)
         assert (code(refused), refused.parts) == (Refusal.DEADLINE, [])
-
-        async def answered() -> bool:
-            return (await running.ask(LEAVE, first_token_ms=800)).problem is None
-
         # One measurement is enough, whatever the mean was.
-        await until_async(answered, 5.0)
+        await until_async(lambda: answered(running, first_token_ms=800))
 
 
 async def test_a_measurement_is_as_long_as_the_prompt_that_was_refused(
     nats_server: NatsServer, shared_shelf: str
 ) -> None:
-    async with stand_in(Knobs(first_token_s=2.0)) as engine, hub(nats_server, shared_shelf, engine.url) as running:
+    async with stand_in(Knobs(first_token_s=1.0)) as engine, hub(nats_server, shared_shelf, engine.url) as running:
         (first,) = engine.requests
-        assert code(await running.ask(LEAVE * 20, first_token_ms=800)) == Refusal.DEADLINE
+        assert code(await running.ask(LEAVE * 20, first_token_ms=300)) == Refusal.DEADLINE
         await until(lambda: len(engine.requests) > 1)
         measurement = engine.requests[1]
         assert measurement["max_tokens"] == first["max_tokens"]
@@ -161,15 +167,16 @@ async def test_an_answer_that_the_deadline_ends_is_given_as_far_as_it_came(
     nats_server: NatsServer, shared_shelf: str
 ) -> None:
     async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url) as running:
-        engine.knobs = Knobs(token_s=0.02, text=SENTENCE * 100)
-        got, took_s = await timed(running, deadline_ms=2_500, tokens_max=2_000)
+        # Written in a minute. Of the seven seconds a busy machine may take five before the first sentence.
+        engine.knobs = Knobs(token_s=0.03, text=SENTENCE * 150)
+        got, took_s = await timed(running, deadline_ms=7_000, tokens_max=2_000)
         answer = got.answer
-        assert took_s < 5.0
+        assert took_s < AT_ONCE_S
         assert (answer.finish_reason, answer.abstained) == ("abort", False)
         assert "the deadline ended it" in answer.reason
         assert answer.text.endswith("leave [1].")
         assert len(answer.text) <= len(got.text) < len(engine.knobs.text)
-        await until(lambda: engine.aborted == 1, 2.0)
+        await until(lambda: engine.aborted == 1)
 
 
 async def test_an_answer_that_the_limit_of_its_tokens_ends_says_so(nats_server: NatsServer, shared_shelf: str) -> None:
@@ -197,8 +204,8 @@ async def test_an_engine_that_hangs_is_left_after_the_idle_time(nats_server: Nat
         engine.knobs = Knobs(hang_after=2)
         got, took_s = await timed(running)
         assert code(got) == Refusal.ENGINE
-        assert took_s < 5.0
-        await until(lambda: engine.running == 0, 2.0)
+        assert took_s < AT_ONCE_S
+        await until(lambda: engine.running == 0)
 
 
 async def test_time_outs_in_a_row_make_it_down_and_a_measurement_makes_it_up(
@@ -248,56 +255,59 @@ async def test_a_queue_in_the_engine_is_reckoned_with(nats_server: NatsServer, s
         hub(nats_server, shared_shelf, engine.url, engine_sequences_max=1) as running,
     ):
         alone = (await running.status()).first_token_ms
-        engine.knobs.token_s = 0.05
-        engine.knobs.text = SENTENCE * 20
+        engine.gate.clear()
         tasks = [asyncio.create_task(running.ask(LEAVE, tokens_max=60)) for _ in range(3)]
-        await until(lambda: engine.running + engine.waiting == 3)
+        await until(lambda: (engine.running, engine.waiting) == (1, 2))
 
         async def told() -> bool:
-            status = await running.status()
-            return (status.running, status.waiting) == (3, 2) or status.waiting == 2
+            return (await running.status()).waiting == 2
 
         await until_async(told)
         assert (await running.status()).first_token_ms > 2 * alone
         got, took_s = await timed(running, first_token_ms=int(1.2 * alone))
         assert (code(got), got.parts) == (Refusal.DEADLINE, [])
+        assert got.problem is not None
+        assert "the first token would take" in got.problem.message
         assert took_s < AT_ONCE_S
+        engine.gate.set()
         for task in tasks:
             assert (await task).problem is None
 
 
-async def test_a_shelf_that_is_being_emptied_is_a_refusal_that_passes(nats_server: NatsServer, tmp_path: Path) -> None:
-    with embedded_milvus(tmp_path / "milvus") as milvus:
-        await asyncio.to_thread(asyncio.run, fill(milvus.uri, encoder()))
-        shelf = MilvusShelf(milvus.uri, timeout_s=20.0)
-        async with stand_in() as engine, hub(nats_server, milvus.uri, engine.url) as running:
-            await shelf.put_position(ShelfPosition(clearing=True))
+async def test_a_shelf_that_is_being_emptied_is_a_refusal_that_passes(
+    nats_server: NatsServer, shared_shelf: str
+) -> None:
+    shelf = MilvusShelf(shared_shelf, timeout_s=20.0)
+    before = await shelf.position()
+    async with stand_in() as engine, hub(nats_server, shared_shelf, engine.url) as running:
+        await shelf.put_position(ShelfPosition(clearing=True))
+        try:
             got = await running.ask(LEAVE)
             assert (code(got), got.parts) == (Refusal.SHELF_REBUILDING, [])
             assert got.problem is not None
             assert got.problem.retryable
-            await shelf.put_position(ShelfPosition(seq=900, stream_created=1))
-            assert not (await running.ask(LEAVE)).answer.abstained
-        await shelf.close()
+        finally:
+            # Other tests read it too.
+            await shelf.put_position(before)
+        assert not (await running.ask(LEAVE)).answer.abstained
+    await shelf.close()
 
 
-async def test_a_shelf_that_is_gone_is_a_typed_reply(nats_server: NatsServer, tmp_path: Path) -> None:
-    with embedded_milvus(tmp_path / "milvus") as milvus:
-        await asyncio.to_thread(asyncio.run, fill(milvus.uri, encoder()))
-        async with stand_in() as engine, hub(nats_server, milvus.uri, engine.url, milvus_timeout_s=2.0) as running:
-            assert not (await running.ask(LEAVE)).answer.abstained
-            seen = len(engine.requests)
-            await asyncio.to_thread(milvus.kill)
-            got, took_s = await timed(running, first_token_ms=6_000)
-            assert code(got) in (Refusal.SHELF_AWAY, Refusal.DEADLINE)
+async def test_a_shelf_that_is_gone_is_a_typed_reply(nats_server: NatsServer, shared_milvus: EmbeddedMilvus) -> None:
+    uri = shared_milvus.uri
+    async with stand_in() as engine, hub(nats_server, uri, engine.url, milvus_timeout_s=10.0) as running:
+        assert not (await running.ask(LEAVE)).answer.abstained
+        seen = len(engine.requests)
+        await asyncio.to_thread(shared_milvus.kill)
+        try:
+            got, took_s = await timed(running)
+            assert code(got) == Refusal.SHELF_AWAY
             assert got.problem is not None
             assert got.problem.retryable
             assert (await running.status()).healthy
-            assert took_s < 6.5
+            assert took_s < AT_ONCE_S
             assert len(engine.requests) == seen
-            await asyncio.to_thread(milvus.start)
-
-            async def answered() -> bool:
-                return (await running.ask(LEAVE)).problem is None
-
-            await until_async(answered, 30.0)
+        finally:
+            # Other tests read it too.
+            await asyncio.to_thread(shared_milvus.start)
+        await until_async(lambda: answered(running), 60.0)

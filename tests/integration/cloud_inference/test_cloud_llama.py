@@ -30,7 +30,7 @@ def llama() -> Iterator[LlamaServer]:
 
 
 def running_requests(server: LlamaServer) -> int:
-    with urllib.request.urlopen(f"{server.url}/metrics", timeout=5) as page:
+    with urllib.request.urlopen(f"{server.url}/metrics", timeout=30) as page:
         found = re.search(r"^llamacpp:requests_processing (\d+)", page.read().decode(), re.MULTILINE)
     assert found is not None
     return int(found[1])
@@ -85,14 +85,14 @@ async def test_a_real_engine_stops_when_the_asker_is_gone(
         await until(lambda: any(part.kind is CloudPartKind.TOKEN for part in got.parts), 100.0)
         assert await asyncio.to_thread(running_requests, llama) == 1
         await running.site.notify(subjects.CLOUD_CANCEL.at(SITE), CloudCancel(ask_id=asked.ask_id))
-        ended = await asyncio.wait_for(task, 5.0)
+        ended = await asyncio.wait_for(task, 30.0)
         assert ended.problem is not None
         assert ended.problem.code == "cancelled"
 
         async def idle() -> bool:
             return await asyncio.to_thread(running_requests, llama) == 0
 
-        await until_async(idle, 5.0)
+        await until_async(idle)
 
 
 @pytest.mark.timeout(300)

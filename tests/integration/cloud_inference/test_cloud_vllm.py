@@ -75,9 +75,9 @@ async def test_vllm_stops_when_the_asker_is_gone(
         task = asyncio.create_task(running.send(asked, into=got))
         await until(lambda: any(part.kind is CloudPartKind.TOKEN for part in got.parts), 100.0)
         await running.site.notify(subjects.CLOUD_CANCEL.at(SITE), CloudCancel(ask_id=asked.ask_id))
-        ended = await asyncio.wait_for(task, 5.0)
+        ended = await asyncio.wait_for(task, 30.0)
         assert ended.problem is not None
         assert ended.problem.code == "cancelled"
-        await until_async(lambda: idle(running), 10.0)
+        await until_async(lambda: idle(running))
         (used,) = await running.until_used(1)
         assert used.completion_tokens < CONTEXT_TOKENS // 2
