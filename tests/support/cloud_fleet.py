@@ -30,6 +30,7 @@ OWN_QUESTION = "How long is the warranty of the compressor?"
 MACHINES = ("crane", "press", "lathe", "kiln", "boiler", "mixer", "loom", "pump")
 READY_S_MAX = 30.0
 KNOBS_S_MAX = 60.0
+CONNECT_S_MAX = 60.0
 MORE_S = 10.0
 """How long beyond its deadline a reply is waited for, before it counts as lost."""
 
@@ -134,7 +135,8 @@ class Places:
                 url=record["url"],
                 user=record["user"],
                 password_file=Path(record["password_file"]),
-            )
+            ),
+            connect_timeout_s=CONNECT_S_MAX,
         )
 
 
