@@ -50,10 +50,10 @@ def test_search_lists_each_document_once(site: SiteUnderTest, documents: Path) -
 
 
 def test_status_counts_documents_and_shows_streams_and_processes(site: SiteUnderTest, documents: Path) -> None:
-    status = site.run_json("status", "--kb", "manuals")
+    status = site.status("--kb", "manuals")
     assert status["knowledge_bases"] == {"manuals": {"searchable": 2}}
     assert {stream["name"] for stream in status["streams"]} >= {"DOCUMENTS", "KNOWLEDGE", "DEAD"}
-    assert set(status["processes"].values()) == {"ready"}
+    assert set(status["processes"]) >= {"ingestor", "embedder", "edge-inference"}
 
 
 def test_a_document_that_can_not_be_read_is_named_with_its_reason_and_fails_the_command(

@@ -18,7 +18,8 @@ from tests.support.openai_engine import MODEL
 from tests.support.site import SiteUnderTest
 from tests.support.waiting import until_async
 
-pytestmark = [pytest.mark.model, pytest.mark.timeout(600)]
+# Its parts have short tests of their own; this one starts four places.
+pytestmark = [pytest.mark.model, pytest.mark.slow, pytest.mark.timeout(600)]
 PLANT = "plant-1"
 QUESTION = "Who built the kiln of hall 4?"
 COMES_S_MAX = 60.0

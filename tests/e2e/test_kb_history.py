@@ -16,6 +16,8 @@ from causeway.cli.commands import ask, kb, publish
 from causeway.cli.errors import UserError
 from tests.support.site import SiteUnderTest, wait_until
 
+pytestmark = [pytest.mark.model, pytest.mark.timeout(300)]
+
 BOUND_S = 60.0
 FIRST = "# Leave\n\nEvery employee has twelve days of annual leave.\n\n# Canteen\n\nLunch is served at noon.\n"
 SECOND = FIRST.replace("twelve days", "thirty days")

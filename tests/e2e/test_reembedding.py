@@ -147,7 +147,7 @@ def abort(site: SiteUnderTest) -> None:
     assert status(site)["phase"] == "steady"
     assert "re-embedder" not in site.pids()
     assert json.loads((site.folder / "space.json").read_text())["next_model"] == ""
-    streams = {stream["name"]: stream for stream in site.run_json("status")["streams"]}
+    streams = {stream["name"]: stream for stream in site.status()["streams"]}
     assert streams["VECTORS"]["messages"] == 0
     assert not any(name.startswith("embedder-") for name in streams["KNOWLEDGE"]["pending"])
 

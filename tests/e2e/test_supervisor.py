@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -154,8 +155,16 @@ async def test_a_process_that_ignores_the_request_to_stop_is_killed_with_its_chi
     pids = [supervisor.pids["stubborn"], int(recorder.lines[0].split()[1])]
     await supervisor.stop(timeout_s=0.5)
     assert recorder.of("stopped") == [("stopped", "stubborn", "False")]
-    gone, alive = psutil.wait_procs([psutil.Process(pid) for pid in pids if psutil.pid_exists(pid)], timeout=BOUND_S)
+    gone, alive = psutil.wait_procs(still_running(pids), timeout=BOUND_S)
     assert not alive, gone
+
+
+def still_running(pids: list[int]) -> list[psutil.Process]:
+    found = []
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess):
+            found.append(psutil.Process(pid))
+    return found
 
 
 async def test_output_goes_to_the_log_of_the_process(watched: tuple[Supervisor, Recorder], tmp_path: Path) -> None:

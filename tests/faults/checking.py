@@ -9,7 +9,7 @@ from causeway.proto import subjects
 from causeway.proto.knowledge import ChunkEmbedded, DocumentRevised
 from tests.faults.writing import KB, Document, Writer
 
-_STREAM = subjects.KNOWLEDGE_DOCUMENT.stream
+STREAM = subjects.KNOWLEDGE_DOCUMENT.stream
 
 
 @dataclass(kw_only=True)
@@ -25,7 +25,7 @@ class Observer:
     def start(self) -> None:
         """Follow from the beginning."""
         self.bus.follow(
-            _STREAM, [subjects.KNOWLEDGE_DOCUMENT.at("*")], self._at, self._see, message_types=(DocumentRevised,)
+            STREAM, [subjects.KNOWLEDGE_DOCUMENT.at("*")], self._at, self._see, message_types=(DocumentRevised,)
         )
 
     async def _at(self) -> Position:
@@ -64,7 +64,7 @@ async def read_hub(bus: Bus, site: str) -> AtHub:
     manifests: dict[str, DocumentRevised] = {}
     chunks: dict[bytes, str] = {}
     filters = [subjects.KNOWLEDGE_DOCUMENT.at(site, KB), subjects.KNOWLEDGE_CHUNK.at(site, KB)]
-    async for delivery in bus.scan(_STREAM, filters):
+    async for delivery in bus.scan(STREAM, filters):
         if isinstance(delivery.message, DocumentRevised):
             manifests[delivery.message.manifest.document_id] = delivery.message
         elif isinstance(delivery.message, ChunkEmbedded):

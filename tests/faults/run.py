@@ -5,7 +5,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from causeway.bus import Bus, BusError
 from causeway.proto import subjects
 from causeway.proto.link import Verified, VerifyAsked
 from causeway.proto.subjects import HUB
-from tests.faults.checking import Observer, leaked, lost, read_hub
+from tests.faults.checking import STREAM, Observer, leaked, lost, read_hub
 from tests.faults.processes import CHUNK_KEYS, Processes, processes_of
 from tests.faults.writing import Writer
 from tests.support.linked_servers import LinkedServers, linked
@@ -159,7 +159,7 @@ async def _write_and_check(
         held = await read_hub(buses[HUB], writer.site)
         outcome.lost += lost(writer, held)
         outcome.leaked += leaked(writer.secrets, bytes(field_.fleet.links[writer.site].captured_up), held)
-    await until_async(lambda: _seen(observer, buses[HUB]), 30.0)
+    await until_async(lambda: _seen(observer, buses[HUB]), 60.0)
     outcome.twice, outcome.out_of_order = observer.twice, observer.out_of_order
     outcome.effects_seen = sum(observer.effects.values())
 
@@ -187,7 +187,12 @@ async def _reached(outcome: Outcome, due: int) -> bool:
 
 
 async def _seen(observer: Observer, bus: Bus) -> bool:
-    return not [one for one in (await bus.health()).consumers if one.pending]
+    """Whether it has seen every manifest that is there."""
+    newer = bus.scan(STREAM, [subjects.KNOWLEDGE_DOCUMENT.at("*")], after_seq=observer.position.seq)
+    async with aclosing(newer) as deliveries:
+        async for _ in deliveries:
+            return False
+    return True
 
 
 async def _equal(bus: Bus) -> list[str]:

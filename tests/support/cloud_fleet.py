@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ OWN = "# Heat pump\n\nThe compressor has a warranty of seven years.\n"
 OWN_QUESTION = "How long is the warranty of the compressor?"
 MACHINES = ("crane", "press", "lathe", "kiln", "boiler", "mixer", "loom", "pump")
 READY_S_MAX = 30.0
+KNOBS_S_MAX = 60.0
+CONNECT_S_MAX = 60.0
 MORE_S = 10.0
 """How long beyond its deadline a reply is waited for, before it counts as lost."""
 
@@ -88,7 +91,7 @@ class EngineProcess:
     def _call(self, path: str, body: object = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data=data)
-        with urllib.request.urlopen(request, timeout=5) as reply:
+        with urllib.request.urlopen(request, timeout=KNOBS_S_MAX) as reply:
             return json.load(reply)
 
 
@@ -132,7 +135,8 @@ class Places:
                 url=record["url"],
                 user=record["user"],
                 password_file=Path(record["password_file"]),
-            )
+            ),
+            connect_timeout_s=CONNECT_S_MAX,
         )
 
 
@@ -154,9 +158,24 @@ async def asked(
 ) -> Reply:
     """One ask of the site, never out of its cache. `on_token` is called at each token of a stream.
 
+    Asked again where the connection was lost meanwhile, and the reply with it: the site's server takes it away from an
+    asker that stands still for some seconds.
+
     Raises:
         LostReplyError.
     """
+    while True:
+        connection = client.bus.client.reconnects
+        try:
+            return await _asked(client, question, deadline_ms, cloud, stream, on_token)
+        except LostReplyError:
+            if client.bus.client.reconnects == connection:
+                raise
+
+
+async def _asked(
+    client: Client, question: str, deadline_ms: int, cloud: bool, stream: bool, on_token: Callable[[], None]
+) -> Reply:
     subject, wait_s = subjects.ASK.at(client.site, KB), deadline_ms / 1000 + MORE_S
     ask = Ask(kb=KB, question=question, deadline_ms=deadline_ms, cloud=cloud, cache=False, stream=stream)
     began = time.perf_counter()
@@ -178,7 +197,14 @@ async def asked(
 
 
 async def asked_many(
-    client: Client, count: int, *, deadline_ms: int, at_once: int = 1, cloud: bool = True, stream: bool = False
+    client: Client,
+    count: int,
+    *,
+    deadline_ms: int,
+    at_once: int = 1,
+    cloud: bool = True,
+    stream: bool = False,
+    on_token: Callable[[], None] = lambda: None,
 ) -> list[Reply]:
     """So many asks of what only the hub knows, `at_once` at a time, and as many replies. Raises LostReplyError."""
     questions, gate = hubs_questions(), asyncio.Semaphore(at_once)
@@ -186,7 +212,8 @@ async def asked_many(
     async def one(number: int) -> Reply:
         async with gate:
             question = questions[number % len(questions)]
-            return await asked(client, question, deadline_ms=deadline_ms, cloud=cloud, stream=stream)
+            ask = partial(asked, cloud=cloud, stream=stream, on_token=on_token)
+            return await ask(client, question, deadline_ms=deadline_ms)
 
     return list(await asyncio.gather(*(one(number) for number in range(count))))
 

@@ -20,6 +20,7 @@ CAUSEWAY = Path(sys.executable).parent / "causeway"
 START_BOUND_S = 120.0
 STOP_BOUND_S = 60.0
 COMMAND_BOUND_S = 120.0
+STATUS_BOUND_S = 60.0
 _POLL_S = 0.05
 
 
@@ -88,6 +89,19 @@ class SiteUnderTest:
     def run_json(self, *arguments: str, code: int | None = 0, timeout_s: float = COMMAND_BOUND_S) -> Any:
         """The same with `--json`, decoded."""
         return json.loads(self.run(*arguments, "--json", code=code, timeout_s=timeout_s))
+
+    def status(self, *arguments: str, bound_s: float = STATUS_BOUND_S) -> dict[str, Any]:
+        """`status --json` in which nobody is missing: one that is busy for 2 s gives no answer, and nothing fails."""
+        whole: dict[str, Any] = {}
+
+        def is_whole() -> bool:
+            # While a server is being started again, it says on stderr that it can not be reached.
+            said = self.run("status", *arguments, "--json", code=None)
+            whole.update(json.loads(said or "{}"))
+            return bool(whole.get("streams")) and set(whole["processes"].values()) == {"ready"}
+
+        wait_until(is_whole, bound_s, "a status in which all are ready")
+        return whole
 
     def refused(self, *arguments: str, code: int = 2) -> str:
         """What `causeway ARGUMENTS --data-dir FOLDER` says on stderr when it refuses."""

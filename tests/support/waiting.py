@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from causeway.bus import BusError
+
 BOUND_S = 20.0
 _POLL_S = 0.01
 
@@ -15,10 +17,21 @@ async def until(true: Callable[[], bool], bound_s: float = BOUND_S) -> None:
 
 
 async def until_async(true: Callable[[], Awaitable[bool]], bound_s: float = BOUND_S) -> None:
-    """The same for a condition that has to be asked for."""
-    async with asyncio.timeout(bound_s):
-        while not await true():
-            await asyncio.sleep(_POLL_S)
+    """The same for a condition that has to be asked for. A BusError or TimeoutError means that it does not hold yet: a
+    server takes the connection of a process away that stood still for some seconds, and a request that was under way
+    then fails. The last of them is the cause of the TimeoutError that comes after `bound_s`."""
+    failed: Exception | None = None
+    try:
+        async with asyncio.timeout(bound_s):
+            while True:
+                try:
+                    if await true():
+                        return
+                except (BusError, TimeoutError) as error:
+                    failed = error
+                await asyncio.sleep(_POLL_S)
+    except TimeoutError as error:
+        raise error from failed
 
 
 async def pause(seconds: float) -> None:

@@ -1,8 +1,10 @@
 """Who is before an ask: what generates, and what came earlier and will; nobody twice, and nobody who came later."""
 
 import asyncio
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -17,6 +19,7 @@ from causeway.cloud_inference.problems import Refused
 from causeway.cloud_inference.running import Running
 from causeway.proto.cloud import CloudAsk, Refusal
 from tests.support.scripted_engine import HANGS, ScriptedEngine
+from tests.support.virtual_time import run_virtually
 
 SLOTS = 2
 TOKENS = 400
@@ -38,6 +41,17 @@ def entered(entrance: Entrance, name: str, site: str = "branch-1") -> Iterator[R
         yield running
 
 
+def virtually(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    """A test during which no time passes: half a second to a first token is not much of a busy machine's."""
+
+    @functools.wraps(test)
+    def run() -> None:
+        run_virtually(lambda loop: test())
+
+    return run
+
+
+@virtually
 async def test_of_a_burst_those_beyond_the_slots_are_refused_when_they_come() -> None:
     entrance = measured()
     with ExitStack() as stack:
@@ -49,6 +63,7 @@ async def test_of_a_burst_those_beyond_the_slots_are_refused_when_they_come() ->
             assert refused.value.refusal is Refusal.DEADLINE
 
 
+@virtually
 async def test_an_ask_is_not_put_behind_those_that_came_after_it() -> None:
     entrance = measured()
     with entered(entrance, "first") as first, entered(entrance, "second") as second:
@@ -56,6 +71,7 @@ async def test_an_ask_is_not_put_behind_those_that_came_after_it() -> None:
         entrance.admit(second, TOKENS, 20)
 
 
+@virtually
 async def test_an_ask_that_generates_is_counted_once() -> None:
     entrance = measured()
     engine = ScriptedEngine([Piece(text="ten"), HANGS])
@@ -71,6 +87,7 @@ async def test_an_ask_that_generates_is_counted_once() -> None:
             pass
 
 
+@virtually
 async def test_what_the_engine_says_of_the_same_asks_is_not_added_to_them() -> None:
     entrance = measured()
     entrance.load = EngineLoad(running=1)
