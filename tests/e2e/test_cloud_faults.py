@@ -105,6 +105,7 @@ async def healed(places: CloudFleet) -> AsyncIterator[Client]:
         async def answered() -> bool:
             replies = await asked_many(client, 5, deadline_ms=LONG_MS)
             all_answered(replies, 5, LONG_MS)
+            print("to be healed:", whys(replies), tail_s(replies))
             return {reply.route for reply in replies} == {"cloud"}
 
         await until_async(answered, HEALED_S_MAX)

@@ -131,7 +131,7 @@ def everything_is_found_once(site: SiteUnderTest, documents: list[SmallDocument]
         held = {stream["name"]: stream["messages"] for stream in status["streams"]}
         print(held)
         # A manifest and a chunk each: nothing twice, nothing left over, nothing still waiting.
-        return (held["KNOWLEDGE"], held["DOCUMENTS"], held["CHUNKS"]) == (2 * len(documents), 0, 0)
+        return [held.get(name) for name in ("KNOWLEDGE", "DOCUMENTS", "CHUNKS")] == [2 * len(documents), 0, 0]
 
     # Of one who was killed a message comes again when its time to be acknowledged is over.
     wait_until(has_each_once, ACKNOWLEDGED_BOUND_S, "streams that hold each document once")
